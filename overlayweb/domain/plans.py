@@ -1,0 +1,161 @@
+"""Plans: what a change would do, written down before anybody approves it, and frozen.
+
+A plan is computed from one observation of the Swarm and one request. Its ``sha256`` covers every word of it;
+approvals name that hash. Its ``fingerprint`` covers only what the plan depends on (specs, ports, the ingress,
+nodes), so that it can be recomputed later: the same fingerprint means that nothing relevant has moved.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from overlayweb.domain.ports import PublishedPort
+from overlayweb.domain.specs import canonical
+
+
+class Strategy(StrEnum):
+    """How a service is taken off the ingress."""
+
+    AUTOMATIC = "automatic"
+    """Whichever of the other two is dark for less, by the arithmetic."""
+    UNPUBLISH = "unpublish"
+    """Ingress ports off and on again: containers restart twice, other networks work in between."""
+    STOP = "stop"
+    """Held: containers stop once and start once; dark on every network meanwhile."""
+
+
+class Level(StrEnum):
+    """The weight of a finding."""
+
+    BLOCKER = "blocker"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngressSettings:
+    """Everything that can be chosen of an ingress network. Addresses are text as typed; ``mtu`` None: unset."""
+
+    name: str = "ingress"
+    subnet: str = ""
+    gateway: str = ""
+    mtu: int | None = None
+    ip_range: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngressRequest:
+    """What a person asks for. ``strategies``: (service id, strategy) pairs; services not named: automatic."""
+
+    settings: IngressSettings
+    strategies: tuple[tuple[str, Strategy], ...] = ()
+
+    def strategy_for(self, service_id: str) -> Strategy:
+        return dict(self.strategies).get(service_id, Strategy.AUTOMATIC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem, beside what it is about.
+
+    ``about``: "field", "service", "node", "network" or "cluster"; ``subject``: the field's name or the object's
+    id; ``subject_name``: what a person calls it. ``suggestion``: a value that would mend the field, or "".
+    """
+
+    level: Level
+    code: str
+    about: str
+    subject: str
+    message: str
+    remedy: str = ""
+    subject_name: str = ""
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One summand of an estimate, in seconds, with where the number comes from."""
+
+    label: str
+    seconds: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What the plan does to one service.
+
+    ``release_after_seconds``: how long after the first service this one is taken off, so that all drain together.
+    ``dark_seconds``: the estimated time its ingress ports do not answer, the sum of ``terms``.
+    ``network_dark_seconds``: the same for its other networks.
+    """
+
+    service_id: str
+    service_name: str
+    stack: str
+    ports: tuple[PublishedPort, ...]
+    host_ports: tuple[PublishedPort, ...]
+    strategy: Strategy
+    why: str
+    restarts: int
+    containers: int
+    release_after_seconds: float
+    dark_seconds: float
+    network_dark_seconds: float
+    terms: tuple[Term, ...]
+    networks: tuple[str, ...]
+    spec_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One step of the job. ``name`` is the workflow's key, ``title`` is for people."""
+
+    name: str
+    title: str
+    expected_seconds: float
+    point_of_no_return: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole plan, as it is shown, approved and carried out."""
+
+    kind: str
+    cluster_id: str
+    request: IngressRequest
+    before: IngressSettings
+    after: IngressSettings
+    ingress_id: str
+    steps: tuple[PlannedStep, ...]
+    effects: tuple[Effect, ...]
+    keeps_working: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    commands: tuple[str, ...]
+    expected_seconds: float
+    fingerprint: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        return self._at(Level.BLOCKER)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return self._at(Level.WARNING)
+
+    @property
+    def notices(self) -> tuple[Finding, ...]:
+        return self._at(Level.NOTICE)
+
+    @property
+    def outage_seconds(self) -> float:
+        """The longest estimated time that any port is dark, in seconds."""
+        return max((effect.dark_seconds for effect in self.effects), default=0.0)
+
+    def _at(self, level: Level) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.level is level)

@@ -1,0 +1,221 @@
+"""Service specs: kept whole, changed only where the plan says, merged when somebody else edits.
+
+A spec is the JSON document that the Engine API calls ``ServiceSpec``. It is carried as canonical JSON text
+(sorted keys, no spaces), so that two specs are equal exactly when their bytes are.
+
+Source of the facts: lab measurements on engines 20.10, 26.1 and 28.5 (docs/architecture.md, "Holding").
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
+
+HOLD_NANO_CPUS = 100_000 * 1_000_000_000
+"""A reservation no node can meet: 100,000 CPUs. New tasks wait as pending, without a container."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One service spec as canonical JSON text. Compare with ``==``; read with :meth:`document`."""
+
+    text: str
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Spec":
+        return cls(canonical(document))
+
+    def document(self) -> Document:
+        """A fresh, private copy: changing it changes nothing else."""
+        loaded: Document = json.loads(self.text)
+        return loaded
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def canonical(value: object) -> str:
+    """Canonical JSON text of any JSON value: sorted keys, no spaces, UTF-8 kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def ports_of(spec: Spec) -> tuple[PublishedPort, ...]:
+    """The ports that the spec publishes, as the operator wrote them (``published_port`` 0: Swarm chooses)."""
+    return tuple(_port(raw) for raw in _raw_ports(spec.document()))
+
+
+def publishes_through_ingress(spec: Spec) -> bool:
+    return any(port.publish_mode == INGRESS_MODE for port in ports_of(spec))
+
+
+def pinned(spec: Spec, chosen: Iterable[PublishedPort]) -> Spec:
+    """The spec with every ingress port that Swarm chose written out.
+
+    ``chosen`` is ``Endpoint.Ports``: a port left to Swarm is freed when unpublished and may come back as another.
+    """
+    available = list(chosen)
+
+    def pin(document: Document) -> None:
+        for raw in _raw_ports(document):
+            port = _port(raw)
+            if port.published_port or port.publish_mode != INGRESS_MODE:
+                continue
+            match = next((c for c in available if _same_target(c, port)), None)
+            if match is not None:
+                available.remove(match)
+                raw["PublishedPort"] = match.published_port
+
+    return _changed(spec, pin)
+
+
+def unpublished(spec: Spec) -> Spec:
+    """Ingress ports off, host-mode ports kept; all tasks at once, stop-first, never rolling back."""
+
+    def change(document: Document) -> None:
+        _drop_ingress_ports(document)
+        document["UpdateConfig"] = _at_once("stop-first")
+
+    return _changed(spec, change)
+
+
+def held(spec: Spec) -> Spec:
+    """Unpublished, and with a reservation that no node can meet: containers stop once, their rows stay as proof.
+
+    Not by scaling to 0: that hides tasks whose containers are still attached, and removing the ingress then
+    wedges the cluster.
+    """
+
+    def change(document: Document) -> None:
+        _drop_ingress_ports(document)
+        template = document.setdefault("TaskTemplate", {})
+        resources = _ensure(template, "Resources")
+        _ensure(resources, "Reservations")["NanoCPUs"] = HOLD_NANO_CPUS
+        document["UpdateConfig"] = _at_once("stop-first")
+
+    return _changed(spec, change)
+
+
+def starting(spec: Spec, *, was_held: bool) -> Spec:
+    """The spec to publish again with, all tasks at once.
+
+    A held service starts with ``start-first``: its "old" tasks are only pending, and with stop-first the updater
+    waits a full minute for them. Others use ``stop-first``, since start-first with ports can lose mesh rules.
+    """
+
+    def change(document: Document) -> None:
+        document["UpdateConfig"] = _at_once("start-first" if was_held else "stop-first")
+
+    return _changed(spec, change)
+
+
+def merged(*, base: Spec, current: Spec, target: Spec) -> Spec:
+    """Three-way merge: what still is as we wrote it (``base``) becomes ``target``; what somebody changed stays.
+
+    Published ports are merged one by one, so that the ingress ports of ``target`` are put back beside a
+    stranger's new ones.
+    """
+    if base == current:
+        return target
+    result = _merge(base.document(), current.document(), target.document())
+    _merge_ports(result, base=base, current=current, target=target)
+    return Spec.of(result)
+
+
+def differences(left: Spec, right: Spec) -> tuple[str, ...]:
+    """Paths, such as ``TaskTemplate.ContainerSpec.Image``, at which two specs differ."""
+    return tuple(_different(left.document(), right.document(), ""))
+
+
+def _at_once(order: str) -> Document:
+    # Parallelism 0: all tasks at once. Monitor 0: nobody waits to judge. "continue": a failing task must not
+    # roll the service back inside the window.
+    return {"Parallelism": 0, "FailureAction": "continue", "Monitor": 0, "MaxFailureRatio": 0, "Order": order}
+
+
+def _changed(spec: Spec, change: Callable[[Document], None]) -> Spec:
+    document = spec.document()
+    change(document)
+    return Spec.of(document)
+
+
+def _ensure(parent: Document, key: str) -> Document:
+    if not isinstance(parent.get(key), dict):
+        parent[key] = {}
+    child: Document = parent[key]
+    return child
+
+
+def _raw_ports(document: Document) -> list[Document]:
+    endpoint = document.get("EndpointSpec") or {}
+    return endpoint.get("Ports") or []
+
+
+def _port(raw: Document) -> PublishedPort:
+    return PublishedPort(
+        target_port=raw.get("TargetPort", 0),
+        published_port=raw.get("PublishedPort", 0),
+        protocol=raw.get("Protocol", "tcp"),
+        publish_mode=raw.get("PublishMode", INGRESS_MODE),
+    )
+
+
+def _same_target(left: PublishedPort, right: PublishedPort) -> bool:
+    return (left.target_port, left.protocol, left.publish_mode) == (
+        right.target_port,
+        right.protocol,
+        right.publish_mode,
+    )
+
+
+def _drop_ingress_ports(document: Document) -> None:
+    kept = [raw for raw in _raw_ports(document) if _port(raw).publish_mode != INGRESS_MODE]
+    if "EndpointSpec" in document:
+        document["EndpointSpec"] = {**document["EndpointSpec"], "Ports": kept}
+
+
+_ABSENT = object()
+
+
+def _merge(base: Document, current: Document, target: Document) -> Document:
+    result: Document = {}
+    for key in sorted({*base, *current, *target}):
+        value = _merge_value(base.get(key, _ABSENT), current.get(key, _ABSENT), target.get(key, _ABSENT))
+        if value is not _ABSENT:
+            result[key] = value
+    return result
+
+
+def _merge_value(base: Any, current: Any, target: Any) -> Any:
+    if current == base:
+        return target
+    if isinstance(base, dict) and isinstance(current, dict) and isinstance(target, dict):
+        return _merge(base, current, target)
+    if isinstance(base, dict) and isinstance(current, dict) and target is _ABSENT:
+        return _merge(base, current, {}) or _ABSENT
+    return current
+
+
+def _merge_ports(result: Document, *, base: Spec, current: Spec, target: Spec) -> None:
+    if _raw_ports(base.document()) == _raw_ports(current.document()):
+        return
+    ports = list(_raw_ports(current.document()))
+    taken = {(p.published_port, p.protocol) for p in map(_port, ports)}
+    for raw in _raw_ports(target.document()):
+        port = _port(raw)
+        if port.publish_mode == INGRESS_MODE and (port.published_port, port.protocol) not in taken:
+            ports.append(raw)
+    _ensure(result, "EndpointSpec")["Ports"] = ports
+
+
+def _different(left: Any, right: Any, path: str) -> Iterable[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted({*left, *right}):
+            yield from _different(left.get(key), right.get(key), f"{path}.{key}" if path else key)
+    elif left != right:
+        yield path

@@ -1,0 +1,183 @@
+"""A Swarm as a manager shows it: nodes, networks, services and their tasks at one moment.
+
+Frozen records in Docker's own words. The engine adapter makes them; everything else only reads them.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
+from overlayweb.domain.specs import Spec
+
+STACK_LABEL = "com.docker.stack.namespace"
+SELF_LABEL = "com.overlayweb.self"
+"""A service with this label is Overlayweb itself, whatever container asks."""
+
+LEFT_NETWORK = frozenset({"complete", "shutdown", "failed", "rejected", "remove"})
+"""States of a Swarm task that has left its networks. ``orphaned`` proves nothing."""
+
+
+class Mode(StrEnum):
+    """How Swarm schedules a service."""
+
+    REPLICATED = "replicated"
+    GLOBAL = "global"
+    REPLICATED_JOB = "replicated-job"
+    GLOBAL_JOB = "global-job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node. ``state``: ready, down, unknown, disconnected. ``availability``: active, pause, drain."""
+
+    id: str
+    hostname: str
+    role: str
+    state: str
+    availability: str
+    address: str
+    os: str = "linux"
+    engine_version: str = ""
+    leader: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpamConfig:
+    """One subnet of a network, addresses as text: CIDR, gateway address, CIDR."""
+
+    subnet: str
+    gateway: str = ""
+    ip_range: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network. ``scope`` "swarm" or "local". ``mtu`` is the driver option's raw text, "" when unset.
+
+    An overlay that Swarm could not allocate shows no driver in the list and no subnets.
+    ``peers`` are the addresses of nodes whose data plane joined; only an inspected network has them.
+    """
+
+    id: str
+    name: str
+    driver: str
+    scope: str
+    ingress: bool = False
+    attachable: bool = False
+    internal: bool = False
+    encrypted: bool = False
+    mtu: str = ""
+    ipam: tuple[IpamConfig, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    peers: tuple[str, ...] = ()
+
+    @property
+    def allocated(self) -> bool:
+        return bool(self.driver) and bool(self.ipam)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service. ``spec`` is whole; ``ports`` are ``Endpoint.Ports``, with what Swarm chose.
+
+    ``update_state`` is Docker's: "", updating, paused, completed, rollback_started, rollback_paused,
+    rollback_completed. ``vips``: (network id, address in CIDR) pairs. ``network_ids``: those the spec attaches to.
+    """
+
+    id: str
+    version: int
+    name: str
+    spec: Spec
+    mode: Mode = Mode.REPLICATED
+    replicas: int = 1
+    stack: str = ""
+    ports: tuple[PublishedPort, ...] = ()
+    vips: tuple[tuple[str, str], ...] = ()
+    network_ids: tuple[str, ...] = ()
+    update_state: str = ""
+    update_message: str = ""
+    runtime: str = "container"
+    previous_spec: Spec | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    stop_grace_seconds: float = 10.0
+    init: bool = False
+
+    @property
+    def ingress_ports(self) -> tuple[PublishedPort, ...]:
+        return tuple(port for port in self.ports if port.publish_mode == INGRESS_MODE)
+
+    @property
+    def host_ports(self) -> tuple[PublishedPort, ...]:
+        return tuple(port for port in self.ports if port.publish_mode != INGRESS_MODE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmTask:
+    """One Swarm task (not a Celery task). ``network_ids``: networks its node was told to attach it to."""
+
+    id: str
+    service_id: str
+    node_id: str
+    state: str
+    desired_state: str
+    network_ids: tuple[str, ...] = ()
+    message: str = ""
+    error: str = ""
+    container_id: str = ""
+    exit_code: int | None = None
+    created_at: datetime | None = None
+    state_at: datetime | None = None
+
+    def may_be_on(self, network_id: str) -> bool:
+        """Whether a container of this task may still be attached to the network, as far as a manager can tell."""
+        return network_id in self.network_ids and bool(self.node_id) and self.state not in LEFT_NETWORK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swarm:
+    """Everything read from one manager at ``observed_at``. ``latency_seconds``: median of its answers."""
+
+    id: str
+    observed_at: datetime
+    engine_version: str = ""
+    api_version: str = ""
+    default_addr_pools: tuple[str, ...] = ()
+    subnet_size: int = 24
+    data_path_port: int = 4789
+    nodes: tuple[Node, ...] = ()
+    networks: tuple[Network, ...] = ()
+    services: tuple[Service, ...] = ()
+    swarm_tasks: tuple[SwarmTask, ...] = ()
+    own_service_ids: tuple[str, ...] = ()
+    latency_seconds: float = 0.0
+    underlay_mtu: int | None = None
+    _tasks_by_service: dict[str, tuple[SwarmTask, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @property
+    def ingress_networks(self) -> tuple[Network, ...]:
+        return tuple(network for network in self.networks if network.ingress and network.scope == "swarm")
+
+    @property
+    def published_services(self) -> tuple[Service, ...]:
+        """Services that publish at least one port through the ingress, by name."""
+        return tuple(sorted((s for s in self.services if s.ingress_ports), key=lambda s: s.name))
+
+    def tasks_of(self, service_id: str) -> tuple[SwarmTask, ...]:
+        if not self._tasks_by_service and self.swarm_tasks:
+            grouped: dict[str, list[SwarmTask]] = {}
+            for swarm_task in self.swarm_tasks:
+                grouped.setdefault(swarm_task.service_id, []).append(swarm_task)
+            self._tasks_by_service.update({key: tuple(rows) for key, rows in grouped.items()})
+        return self._tasks_by_service.get(service_id, ())
+
+    def running_on(self, service_id: str) -> tuple[SwarmTask, ...]:
+        return tuple(t for t in self.tasks_of(service_id) if t.state == "running" and t.desired_state == "running")

@@ -1,0 +1,1 @@
+"""The Docker Engine, behind typed calls. The only package that imports ``docker``."""

@@ -1,0 +1,52 @@
+"""What a workflow needs of an engine. The task that runs a workflow hands it one."""
+
+from typing import Protocol
+
+from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.specs import Spec
+from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
+
+
+class SwarmEngine(Protocol):
+    """A manager of a Swarm: a closed list of typed calls, each with a time limit.
+
+    Every call may raise ``EngineError`` (overlayweb.engine.errors): ``permanent`` False means that trying again
+    later may help.
+    """
+
+    def observe(self) -> Swarm:
+        """Everything at once: swarm, nodes, networks, services, tasks. Raises NotAManager where it applies."""
+
+    def nodes(self) -> tuple[Node, ...]: ...
+
+    def networks(self) -> tuple[Network, ...]:
+        """All networks of the list, swarm and local scope. Unallocated overlays show no driver here."""
+
+    def network(self, network_id: str) -> Network | None:
+        """One network inspected by its full id, with peers; None when this manager has released it (404)."""
+
+    def services(self) -> tuple[Service, ...]: ...
+
+    def service(self, service_id: str) -> Service | None:
+        """One service, or None when it is gone."""
+
+    def swarm_tasks(self) -> tuple[SwarmTask, ...]:
+        """All tasks, terminal ones too. Never filtered by service: a filter on a deleted service is a 404."""
+
+    def update_service(self, *, service_id: str, version: int, spec: Spec) -> None:
+        """Replace the spec. Keeps the stored registry credentials.
+
+        Raises VersionConflict when ``version`` is not the current one, NotFound when the service is gone.
+        """
+
+    def remove_network(self, network_id: str) -> None:
+        """Remove by full id. Raises NotFound when it is gone, Refused while a spec still uses it."""
+
+    def create_ingress(self, *, settings: IngressSettings, labels: dict[str, str]) -> str:
+        """Create the ingress network with ``settings`` and the extra ``labels``; returns its full id.
+
+        Raises AlreadyExists (409) for a second one or while this node still holds the old one of that name.
+        """
+
+    def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
+        """Set a node label, or take it off with None; version conflicts are read again and retried."""
