@@ -1,0 +1,235 @@
+"""One node of a lab: an engine of its own in a network namespace of its own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+
+from tests.lab import cgroups, keeper, netns
+from tests.lab.engines import Engine
+from tests.lab.namespaces import Namespaces, clean_environment, run
+
+_SANDBOXES = ("ingress-sbox", "gateway_ingress-sbox")
+
+
+class NodeError(Exception):
+    """An engine of the lab did not do what was asked of it."""
+
+
+def wait_until(
+    condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.05
+) -> None:
+    """Wait until `condition()` is true, looking each `every` seconds.
+
+    Raises TimeoutError, saying `what` was waited for, after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
+        time.sleep(every)
+
+
+@dataclass(kw_only=True)
+class Node:
+    """A dockerd with its own folders, host name, address and control groups.
+
+    `socket` is what a client takes as DOCKER_HOST; it can be reached from the whole machine.
+    """
+
+    index: int
+    lab: str
+    folder: Path
+    engine: Engine
+    namespaces: Namespaces
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The host name, as in `docker node ls`."""
+        return f"node{self.index + 1}"
+
+    @property
+    def address(self) -> str:
+        """The address on the network that joins the nodes."""
+        return netns.address(self.index)
+
+    @property
+    def socket(self) -> str:
+        """The address of the engine's API, `unix://…`."""
+        return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def log(self) -> str:
+        """What the engine has logged so far."""
+        return (self.folder / "dockerd.log").read_text(errors="replace")
+
+    def spawn(self) -> None:
+        """Start the engine; `wait_ready` tells when it answers."""
+        group = cgroups.tracking_hierarchy() / self._daemon_group
+        group.mkdir(parents=True, exist_ok=True)
+        (self.folder / "docker.pid").unlink(missing_ok=True)
+        script = f'hostname {self.name}; echo 0 > {group}/cgroup.procs; exec "$@"'
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.namespaces.command(
+                    *("unshare", "--uts", "--", "sh", "-ec", script, "sh"),
+                    *self.engine.command(*self._dockerd()),
+                    network=self.name,
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+
+    def wait_ready(self, *, timeout: float = 30.0) -> None:
+        """Wait until the engine answers. Raises NodeError with its log if it ended instead."""
+        wait_until(self._answers, what=f"the engine of {self.name}", timeout=timeout, every=0.02)
+
+    def start(self) -> None:
+        """Start the engine and wait until it answers."""
+        self.spawn()
+        self.wait_ready()
+
+    def stop(self, *, timeout: float = 30.0) -> None:
+        """Stop the engine in good order, which stops its containers too."""
+        if self._process is None:
+            return
+        self.resume()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        self._process.wait(timeout)
+        self._process = None
+
+    def restart(self) -> None:
+        """Stop the engine in good order and start it again."""
+        self.stop()
+        self.start()
+
+    def crash(self) -> None:
+        """Kill the engine with all its containers at once, as when the machine loses power."""
+        if self._process is None:
+            return
+        cgroups.kill(self._daemon_group)
+        cgroups.kill(self._container_group)
+        self._process.wait()
+        self._process = None
+
+    def pause(self) -> None:
+        """Freeze the engine: it takes connections and answers nothing. Containers run on."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused engine go on."""
+        with contextlib.suppress(NodeError, ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the dockerd, as the machine sees it."""
+        if self._process is None or not (found := keeper.children(self._process.pid)):
+            raise NodeError(f"the engine of {self.name} does not run")
+        return found[0]
+
+    def client(self, *, timeout: int = 60) -> docker.APIClient:
+        """Return a new low-level client; each call gives up after `timeout` seconds."""
+        return docker.APIClient(base_url=self.socket, version="auto", timeout=timeout)
+
+    def cli(self, *args: str, timeout: float = 600.0) -> str:
+        """Run `docker ARGS` of this engine's release against this node; return what it printed."""
+        argv = self.engine.command(self.engine.docker, "--host", self.socket, *args)
+        return run(
+            self.namespaces.command("env", f"DOCKER_CONFIG={self.folder}", *argv), timeout=timeout
+        )
+
+    def execute(self, *argv: str, timeout: float = 60.0) -> str:
+        """Run a program of the machine in this node's network namespace; return what it printed."""
+        return run(self.namespaces.command(*argv, network=self.name), timeout=timeout)
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return the containers that run on this node, as `GET /containers/json` tells them."""
+        return list(self.client().containers())
+
+    def local_networks(self) -> dict[str, str]:
+        """Return the networks that this node's own engine lists, as id to name.
+
+        On a manager the list holds the Swarm's networks too, whether they are here or not.
+        """
+        return {network["Id"]: network["Name"] for network in self.client().networks()}
+
+    def containers_on(self, network_id: str) -> dict[str, str]:
+        """Return the containers attached to a network on this node, as container id to name."""
+        try:
+            network = self.client().inspect_network(network_id)
+        except docker.errors.NotFound:
+            return {}
+        attached = network.get("Containers") or {}
+        return {
+            key: endpoint["Name"]
+            for key, endpoint in attached.items()
+            if key not in _SANDBOXES and not key.startswith("lb-")
+        }
+
+    def collect(self) -> None:
+        """Wait for the end of an engine that was killed from outside."""
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def wipe(self) -> None:
+        """Forget all the engine knows: it must not run."""
+        assert self._process is None, "a running engine can not be wiped"
+        self.namespaces.shell([_unmount_below(self.folder)])
+        for name in ("data", "exec"):
+            shutil.rmtree(self.folder / name, ignore_errors=False)
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise NodeError(f"the engine of {self.name} ended:\n{self.log[-2000:]}")
+        try:
+            return self.client(timeout=5).ping() is True
+        except (docker.errors.DockerException, requests.RequestException):
+            return False
+
+    @property
+    def _daemon_group(self) -> str:
+        return f"{self.lab}/engines/{self.name}"
+
+    @property
+    def _container_group(self) -> str:
+        return f"{self.lab}/{self.name}"
+
+    def _dockerd(self) -> list[str]:
+        return [
+            self.engine.dockerd,
+            f"--host={self.socket}",
+            f"--data-root={self.folder}/data",
+            f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/docker.pid",
+            f"--config-file={self.folder}/daemon.json",
+            f"--cgroup-parent=/{self._container_group}",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+            "--shutdown-timeout=5",
+        ]
+
+
+def _unmount_below(folder: Path) -> str:
+    """Return the shell command that unmounts all below `folder`, deepest first."""
+    listed = f"awk -v top={folder}/ 'index($2, top) == 1 {{print $2}}' /proc/mounts"
+    return f"{listed} | sort -r | xargs -r -n 1 umount -l"

@@ -1,0 +1,109 @@
+"""The process that owns a lab, and takes it down whatever happens to the process that asked for it.
+
+Run as `python -m tests.lab.keeper FOLDER NAME test|hand`. Everything of the lab lives in a process
+namespace and a mount namespace of its own, under an init that does nothing:
+
+1. Start the init, print its process id, and wait.
+2. When standard input ends (the asking process closed it, or died in any way) or on SIGTERM:
+   kill the init. The kernel then kills every process of the lab, stopped ones too, and with the
+   last of them go all mounts and network namespaces.
+3. Kill what is left in the control groups, remove them, and remove the folder.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab import cgroups
+
+STATE_FILE = "lab.json"
+LOGS_VARIABLE = "LAB_LOGS"
+
+# An ignored SIGCHLD makes the kernel reap the orphans that this init inherits.
+_INIT = """
+import signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def start_time(pid: int) -> str | None:
+    """Return when process `pid` started, in clock ticks since boot; None if there is no such.
+
+    With the process id it names one process for good, where the id alone may be used again.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of the child processes of `pid`'s first thread."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _start_init() -> subprocess.Popen[bytes]:
+    """Start the init of the lab's namespaces; returned once it runs."""
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    unshare = subprocess.Popen(
+        [*command, sys.executable, "-S", "-c", _INIT],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert unshare.stdout is not None
+    if unshare.stdout.readline() != b"up\n":
+        raise RuntimeError("the lab's namespaces can not be made; it needs root and unshare")
+    return unshare
+
+
+def _write_state(folder: Path, name: str, maker: str) -> None:
+    pid = os.getpid()
+    state = {"name": name, "pid": pid, "start_time": start_time(pid), "by_hand": maker == "hand"}
+    (folder / STATE_FILE).write_text(json.dumps(state))
+
+
+def _save_logs(folder: Path, name: str) -> None:
+    """Copy the engines' logs to the folder in LAB_LOGS, if it is set, for a look afterwards."""
+    if target := os.environ.get(LOGS_VARIABLE):
+        for log in folder.glob("*/dockerd.log"):
+            Path(target, name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, Path(target, name, f"{log.parent.name}.log"))
+
+
+def clean(folder: Path, name: str) -> None:
+    """Remove what a lab leaves outside its namespaces: control groups and its folder."""
+    cgroups.kill(name)
+    cgroups.remove(name)
+    _save_logs(folder, name)
+    shutil.rmtree(folder)
+
+
+def main(folder: Path, name: str, maker: str) -> None:
+    """Own the lab `name` in `folder` until standard input ends or SIGTERM comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _write_state(folder, name, maker)
+    unshare = _start_init()
+    (init,) = children(unshare.pid)
+    try:
+        print(init, flush=True)
+        sys.stdin.read()
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(init, signal.SIGKILL)
+        unshare.wait()
+        clean(folder, name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

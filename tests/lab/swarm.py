@@ -1,0 +1,203 @@
+"""A real Swarm for the tests: N real engines on this machine, joined, and taken down at the end."""
+
+import atexit
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from tests.lab import engines, image, netns
+from tests.lab.daemon import Node, wait_until
+from tests.lab.namespaces import Namespaces
+
+FOLDER_PREFIX = "overlayweb-lab-"
+_REPOSITORY = Path(__file__).parents[2]
+_MANAGEMENT_PORT = 2377
+
+
+class LabError(Exception):
+    """The lab can not be had on this machine, or did not come up."""
+
+
+class Lab:
+    """A Swarm of real engines, up while the `with` block runs.
+
+    Everything it makes belongs to a keeper process, which takes it down when the block ends, when
+    this process dies however it dies, and when it is told to by `python -m tests.lab down`.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 3,
+        engine: str | None = None,
+        managers: int = 1,
+        *,
+        by_hand: bool = False,
+    ) -> None:
+        """Describe a Swarm of `nodes` nodes, the first `managers` of them managers.
+
+        `engine` is bookworm, trixie or sid; by default what LAB_ENGINE says. A lab made `by_hand`
+        may be taken down from another terminal.
+        """
+        if not 1 <= managers <= nodes:
+            raise LabError(f"{managers} managers of {nodes} nodes can not be")
+        self.id = secrets.token_hex(4)
+        self.name = f"{FOLDER_PREFIX}{self.id}"
+        self.engine = engines.find(engine)
+        self.size, self._managers, self._by_hand = nodes, managers, by_hand
+        self.nodes: list[Node] = []
+        self._keeper: subprocess.Popen[str] | None = None
+        self._handler: Any = None
+
+    @property
+    def manager(self) -> Node:
+        """The first node, which made the Swarm."""
+        return self.nodes[0]
+
+    def __enter__(self) -> Self:
+        if os.geteuid() != 0:
+            raise LabError("a lab needs root: it makes namespaces and starts engines")
+        self._guard()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the lab down and wait until nothing of it is left. Harmless when done twice.
+
+        Raises LabError with the keeper's words if something stayed.
+        """
+        keeper, self._keeper = self._keeper, None
+        self._unguard()
+        if keeper is None:
+            return
+        _, said = keeper.communicate()
+        for node in self.nodes:
+            node.collect()
+        if keeper.returncode:
+            raise LabError(f"{self.name} was not taken down cleanly:\n{said}")
+
+    def wait_closed(self) -> None:
+        """Wait until the lab is taken down from outside."""
+        if self._keeper is not None:
+            self._keeper.wait()
+
+    def _start(self) -> None:
+        """Keeper, network, engines, Swarm, image."""
+        folder = Path(tempfile.gettempdir()) / self.name
+        folder.mkdir(mode=0o755)
+        namespaces = Namespaces(init=self._start_keeper(folder))
+        commands = [*self.engine.mount_commands(folder), *netns.switch_commands()]
+        for index in range(self.size):
+            node = Node(
+                index=index,
+                lab=self.name,
+                folder=folder / f"node{index + 1}",
+                engine=self.engine,
+                namespaces=namespaces,
+            )
+            node.folder.mkdir()
+            (node.folder / "daemon.json").write_text("{}")
+            commands += netns.node_commands(node.name, index)
+            self.nodes.append(node)
+        namespaces.shell(commands)
+        self._form()
+
+    def _start_keeper(self, folder: Path) -> int:
+        """Start the process that owns the lab; return the id of the lab's init."""
+        maker = "hand" if self._by_hand else "test"
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", "tests.lab.keeper", str(folder), self.name, maker],
+            cwd=_REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._keeper.stdout is not None
+        answer = self._keeper.stdout.readline()
+        if not answer.strip().isdigit():
+            raise LabError(f"{self.name} could not be started")
+        return int(answer)
+
+    def _form(self) -> None:
+        """Start all engines and make them one Swarm that has the image everywhere."""
+        for node in self.nodes:
+            node.spawn()
+        with ThreadPoolExecutor(max_workers=len(self.nodes) + 1) as pool:
+            list(pool.map(Node.wait_ready, self.nodes))
+            archive = image.tarball()
+            imports = [pool.submit(import_image, node, archive) for node in self.nodes]
+            self._join()
+            for done in imports:
+                done.result()
+
+    def _join(self) -> None:
+        """Make the Swarm on the first node and let the others join it, managers first."""
+        client = self.manager.client()
+        listen = f"0.0.0.0:{_MANAGEMENT_PORT}"
+        client.init_swarm(advertise_addr=self.manager.address, listen_addr=listen)
+        tokens = client.inspect_swarm()["JoinTokens"]
+        for node in self.nodes[1:]:
+            role = "Manager" if node.index < self._managers else "Worker"
+            node.client().join_swarm(
+                remote_addrs=[f"{self.manager.address}:{_MANAGEMENT_PORT}"],
+                join_token=tokens[role],
+                advertise_addr=node.address,
+                listen_addr=listen,
+            )
+        wait_until(self._all_ready, what="all nodes to be ready", timeout=30)
+
+    def _all_ready(self) -> bool:
+        rows = self.manager.client().nodes()
+        return [row["Status"]["State"] for row in rows] == ["ready"] * self.size
+
+    def _guard(self) -> None:
+        """See to it that the lab goes when the process ends or is told to by SIGTERM."""
+        atexit.register(self.close)
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.getsignal(signal.SIGTERM)
+            if self._handler is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, _exit_on_signal)
+
+    def _unguard(self) -> None:
+        atexit.unregister(self.close)
+        if (
+            self._handler is signal.SIG_DFL
+            and threading.current_thread() is threading.main_thread()
+        ):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
+    """Unwind as for Ctrl-C, so that every `with` block gets its end."""
+    sys.exit(128 + number)
+
+
+def import_image(node: Node, archive: bytes) -> None:
+    """Give a node the lab's image."""
+    node.client().import_image_from_data(
+        archive,
+        repository=image.IMAGE.split(":")[0],
+        tag=image.IMAGE.split(":")[1],
+        changes=[image.CHANGES],
+    )
