@@ -1,0 +1,1 @@
+"""Overlayweb: browser self-service for the networks of a Docker Swarm."""

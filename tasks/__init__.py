@@ -1,0 +1,1 @@
+"""Celery carries ids to the worker; what a message leads to is decided by the database."""

@@ -1,0 +1,30 @@
+"""The task class: ringing after the commit must not turn a change that is safe in the database into an error page."""
+
+import functools
+import logging
+from typing import Any
+
+from celery.contrib.django.task import DjangoTask
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+
+class DoorbellTask(DjangoTask):
+    """A Celery task whose `delay_on_commit` forgives a broker that is away: the sweep rings again."""
+
+    abstract = True
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        """Send the message once the transaction is committed; a lost message is logged, not raised."""
+        transaction.on_commit(functools.partial(self.ring, *args, **kwargs))
+
+    def ring(self, *args: Any, **kwargs: Any) -> bool:
+        """Send the message now. False if the broker cannot be reached, after at most one attempt to connect."""
+        try:
+            self.delay(*args, **kwargs)
+        except OperationalError as error:
+            logger.warning("%s%r waits for the sweep: the broker cannot be reached (%s)", self.name, args, error)
+            return False
+        return True
