@@ -3,10 +3,7 @@
 Every name may be given as NAME_FILE instead, naming a file that holds the value (a mounted secret).
 """
 
-import contextlib
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +11,12 @@ from typing import Any
 import environ
 from environ.fileaware_mapping import FileAwareMapping
 
+from overlayweb import keys
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 LAST_PORT = 65535
-SECRET_KEY_LENGTH = 50  # what Django's own deploy check (security.W009) asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +33,8 @@ class Configuration:
     """The environment, typed. Where a value is unusable its default stands here and `problems` names it."""
 
     data: Path
-    database: dict[str, Any]
-    redis_url: str
+    database: dict[str, Any] = field(repr=False)
+    redis_url: str = field(repr=False)
     redis_program: str
     docker_host: str
     host: str
@@ -46,6 +44,7 @@ class Configuration:
     debug: bool
     secure: bool
     secret_key: str = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
     static_root: Path
     problems: tuple[Problem, ...]
 
@@ -129,8 +128,9 @@ def read(*, environment: Mapping[str, str], base: Path) -> Configuration:
         debug=debug,
         secure=secure,
         secret_key=_secret_key(reader, data),
+        encryption_keys=_encryption_keys(reader, data),
         static_root=Path(reader.text("OVERLAYWEB_STATIC_ROOT", str(data / "static"))),
-        problems=tuple(reader.problems),
+        problems=tuple(dict.fromkeys(reader.problems)),
     )
 
 
@@ -177,34 +177,41 @@ def _allowed_hosts(reader: _Reader, host: str) -> tuple[str, ...]:
 def _secret_key(reader: _Reader, data: Path) -> str:
     """The key of sessions and tokens: from the environment, else from the data folder, made there on first use."""
     key = reader.text("OVERLAYWEB_SECRET_KEY")
-    if key:
-        if len(key) < SECRET_KEY_LENGTH:
-            reader.problem(
-                "E008",
-                f"OVERLAYWEB_SECRET_KEY has {len(key)} characters, {SECRET_KEY_LENGTH} are the least.",
-                "Leave it out, and a key is made in the data folder, or set a longer random one.",
-            )
-        return key
+    if not key:
+        return _kept(reader, data / "secret-key", keys.new_secret_key).strip()
+    if len(key) < keys.SECRET_KEY_LENGTH:
+        reader.problem(
+            "E008",
+            f"OVERLAYWEB_SECRET_KEY has {len(key)} characters, {keys.SECRET_KEY_LENGTH} are the least.",
+            "Leave it out, and a key is made in the data folder, or set a longer random one.",
+        )
+    return key
+
+
+def _encryption_keys(reader: _Reader, data: Path) -> tuple[str, ...]:
+    """The keys of what is encrypted in the database, newest first: that one encrypts, all of them decrypt."""
+    text = reader.text("OVERLAYWEB_ENCRYPTION_KEYS")
+    source = "OVERLAYWEB_ENCRYPTION_KEYS" if text else str(data / "encryption-keys")
+    text = text or _kept(reader, data / "encryption-keys", keys.new_encryption_key)
+    found = tuple(text.replace(",", " ").split())
+    if found and all(keys.is_encryption_key(key) for key in found):
+        return found
+    reader.problem(
+        "E010",
+        f"{source} holds something that is not a Fernet key (32 bytes in url-safe base64).",
+        "Put the keys back as they were: what they encrypted cannot be read without them.",
+    )
+    return tuple(filter(keys.is_encryption_key, found)) or (keys.new_encryption_key(),)
+
+
+def _kept(reader: _Reader, path: Path, make: Callable[[], str]) -> str:
+    """A key file of the data folder; where the folder cannot be used, a problem and a key for this process only."""
     try:
-        return _kept_secret_key(data / "secret-key")
+        return keys.kept(path=path, make=make)
     except OSError as error:
         reader.problem(
             "E009",
-            f"The data folder {data} cannot be used: {error.strerror}.",
+            f"The data folder {path.parent} cannot be used: {error.strerror}.",
             "Set OVERLAYWEB_DATA to a folder that this user may write.",
         )
-        return secrets.token_urlsafe(SECRET_KEY_LENGTH)
-
-
-def _kept_secret_key(path: Path) -> str:
-    """Read the key, or make it so that of two processes that start at once both end with the same one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(SECRET_KEY_LENGTH))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text(encoding="ascii").strip()
+        return make()

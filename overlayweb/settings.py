@@ -12,6 +12,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 OVERLAYWEB_CONFIGURATION = configuration.read(environment=os.environ, base=BASE_DIR)
 _given = OVERLAYWEB_CONFIGURATION
 OVERLAYWEB_DATA = _given.data
+OVERLAYWEB_SECRET_KEYS = list(_given.encryption_keys)  # encrypt engine keys at rest, newest first
 OVERLAYWEB_DOCKER_HOST = _given.docker_host
 OVERLAYWEB_BROKER = brokers.choose(
     redis_url=_given.redis_url, redis_program=shutil.which(_given.redis_program), data=_given.data

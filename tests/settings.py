@@ -10,6 +10,7 @@ from pathlib import Path
 
 os.environ["OVERLAYWEB_DATA"] = str(Path(tempfile.gettempdir()) / f"overlayweb-tests-{os.getpid()}")
 os.environ["OVERLAYWEB_SECRET_KEY"] = "only-for-tests-" * 4
+os.environ["OVERLAYWEB_ENCRYPTION_KEYS"] = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMzI="
 for _name in ("REDIS_URL", "DOCKER_HOST", "OVERLAYWEB_SECURE", "OVERLAYWEB_DEBUG", "OVERLAYWEB_STATIC_ROOT"):
     os.environ.pop(_name, None)
 
