@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -48,3 +49,21 @@ def kill_children() -> int:
 def _prctl(option: int, value: int) -> None:
     if _ON_LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: every live page holds one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def main(arguments: list[str]) -> None:
+    """Become the program of `SIGNAL PROGRAM ARGUMENT...`, which gets the signal when its parent ends."""
+    number, *command = arguments
+    die_with_parent(signal.Signals[number])
+    _raise_file_limit()
+    os.execvp(command[0], command)  # noqa: S606  # the purpose: the program takes this process's place
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
