@@ -1,0 +1,33 @@
+"""``manage.py sweep``: recover jobs and keep observations fresh, once a second, until told to stop."""
+
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from overlayweb.services import clusters, recovery
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Runs for ever. Several sweeps at once do no harm: claims decide."""
+
+    help = "Re-enqueues jobs whose worker or message is gone, and asks for fresh observations."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        clusters.register_local(now=timezone.now())
+        while not stop.is_set():
+            try:
+                recovery.sweep(now=timezone.now())
+            except DatabaseError:
+                logger.warning("sweep: the database does not answer, trying again", exc_info=True)
+            close_old_connections()
+            stop.wait(1.0)

@@ -1,0 +1,21 @@
+"""What is kept: clusters, change requests with plans and approvals, jobs with their ledger, people's links."""
+
+from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
+from overlayweb.models.clusters import Cluster, ReservedRange, reserved_ranges
+from overlayweb.models.installation import Installation, SetupLink
+from overlayweb.models.jobs import Event, Job, JobService, Step
+
+__all__ = [
+    "Approval",
+    "ChangeRequest",
+    "Cluster",
+    "Event",
+    "Installation",
+    "Job",
+    "JobService",
+    "PlanRecord",
+    "ReservedRange",
+    "SetupLink",
+    "Step",
+    "reserved_ranges",
+]

@@ -1,0 +1,58 @@
+"""Clusters and what was last seen of them."""
+
+from django.db import models
+
+from overlayweb.domain.addresses import ReservedRange as Reserved
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import codec
+from overlayweb.models.secrets import EncryptedTextField
+
+
+class Cluster(models.Model):
+    """A Swarm, reached through one manager, with its latest observation.
+
+    ``observation`` is the JSON of a domain ``Swarm``; pages read it and never ask an engine. ``error`` is why the
+    last look failed, in words for a person, or "".
+    """
+
+    name = models.SlugField(max_length=63, unique=True)
+    endpoint = models.CharField(max_length=255)
+    tls_ca = models.TextField(blank=True)
+    tls_certificate = models.TextField(blank=True)
+    tls_key = EncryptedTextField(blank=True)
+    automatic = models.BooleanField(default=False, help_text="registered by itself from DOCKER_HOST or the socket")
+    created_at = models.DateTimeField()
+    observation = models.TextField(blank=True)
+    observed_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    error_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField(null=True, help_text="when an observation was last asked for")
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def swarm(self) -> Swarm | None:
+        """The latest observation, or None before the first."""
+        return codec.load(self.observation, Swarm) if self.observation else None
+
+
+class ReservedRange(models.Model):
+    """An address range that no network may take: VPC, VPN, office."""
+
+    cidr = models.CharField(max_length=18, unique=True)
+    name = models.CharField(max_length=63)
+    reason = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        ordering = ("cidr",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.cidr})"
+
+
+def reserved_ranges() -> list[Reserved]:
+    """The whole registry, as planning reads it."""
+    return [Reserved(name=row.name, cidr=row.cidr, reason=row.reason) for row in ReservedRange.objects.all()]

@@ -1,0 +1,1 @@
+"""The verbs: what people, and the sweep, do to what is kept."""

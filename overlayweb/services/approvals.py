@@ -1,0 +1,81 @@
+"""Approving and rejecting: by the hash of the plan that was read, and only while the plan still fits."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from overlayweb.domain import policy
+from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
+from overlayweb.domain.policy import Verdict
+from overlayweb.models import Approval, ChangeRequest, Job
+from overlayweb.services import changes, clusters, installation, jobs
+
+
+class NotApprovableError(Exception):
+    """Why this cannot be approved now, and what to do."""
+
+
+def verdict(*, change: ChangeRequest, person: User) -> Verdict:
+    """Whether the person may approve the change, and if not, why."""
+    if change.status != ChangeStatus.PENDING:
+        return Verdict(allowed=False, reason=f"The change is {change.status}.")
+    return policy.may_approve(
+        mode=installation.approval_mode(), author_id=change.author_id, approver_id=person.pk
+    )
+
+
+def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: str, now: datetime) -> Job:
+    """Approve the plan of this hash and queue its job. Raises NotApprovableError.
+
+    1. May this person? 2. Is it the plan that they read? 3. Does the plan still fit what was seen last?
+    4. Approval and job in one transaction.
+    """
+    allowed = verdict(change=change, person=person)
+    if not allowed.allowed:
+        raise NotApprovableError(allowed.reason)
+    if plan_sha256 != change.plan_record.sha256:
+        raise NotApprovableError("The plan on this page is not the plan of the change any more. Reload the page.")
+    _recheck(change, now)
+    try:
+        with transaction.atomic():
+            if not changes.move(change, ChangeEvent.APPROVE, reason=reason, now=now):
+                raise NotApprovableError(f"The change is {change.status} meanwhile.")
+            _say(change, person, approved=True, reason=reason, now=now)
+            return jobs.queue(change=change, now=now, approved_by=person)
+    except IntegrityError as exc:
+        raise NotApprovableError("You have said your word on this change already.") from exc
+
+
+def reject(*, change: ChangeRequest, person: User, reason: str, now: datetime) -> bool:
+    """Reject a pending change; False when it is not pending any more."""
+    with transaction.atomic():
+        if not changes.move(change, ChangeEvent.REJECT, reason=reason, now=now):
+            return False
+        _say(change, person, approved=False, reason=reason, now=now)
+    return True
+
+
+def _recheck(change: ChangeRequest, now: datetime) -> None:
+    if not clusters.sight(cluster=change.cluster, now=now).fresh:
+        clusters.look(cluster=change.cluster, now=now)
+        why = change.cluster.error or "The last look at the cluster is too old."
+        raise NotApprovableError(f"The plan cannot be checked against the cluster now. {why} Try again in a moment.")
+    checked = changes.recheck(change=change)
+    if checked.moved:
+        reason = f"The cluster changed since the plan was made. {' '.join(checked.moved)} Plan again."
+        changes.move(change, ChangeEvent.DRIFT, reason=reason, now=now)
+        raise NotApprovableError(reason)
+    if checked.blockers:
+        raise NotApprovableError(f"The cluster is not fit for it now. {' '.join(checked.blockers)}")
+
+
+def _say(change: ChangeRequest, person: User, *, approved: bool, reason: str, now: datetime) -> None:
+    Approval.objects.create(
+        change=change,
+        plan_sha256=change.plan_record.sha256,
+        person=person,
+        approved=approved,
+        reason=reason,
+        at=now,
+    )

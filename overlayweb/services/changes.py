@@ -1,0 +1,117 @@
+"""Change requests: preview, submit, withdraw, plan again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from overlayweb.domain import ingress_plans, lifecycle
+from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
+from overlayweb.domain.plans import IngressRequest, Plan
+from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
+from overlayweb.services import timings
+
+
+class NotSeenError(Exception):
+    """Nothing is known of the cluster, so nothing can be planned."""
+
+
+class BlockedError(Exception):
+    """The plan has blockers; ``plan`` names them all."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("The plan has blockers.")
+        self.plan = plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """A plan held against the latest observation. ``moved``: what changed since, in sentences."""
+
+    moved: tuple[str, ...]
+    blockers: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.moved and not self.blockers
+
+
+def preview(*, cluster: Cluster, request: IngressRequest) -> Plan:
+    """The plan as it would be, from the latest observation; nothing is kept. Raises NotSeenError."""
+    swarm = cluster.swarm()
+    if swarm is None:
+        raise NotSeenError(cluster.error or "The cluster has not been looked at yet. Wait a moment.")
+    return ingress_plans.build(
+        swarm=swarm,
+        request=request,
+        reserved=reserved_ranges(),
+        timings=timings.of_cluster(cluster=cluster),
+        history=timings.drains(cluster=cluster),
+    )
+
+
+def submit(  # noqa: PLR0913 - what a change request consists of
+    *,
+    cluster: Cluster,
+    request: IngressRequest,
+    author: User,
+    reason: str,
+    now: datetime,
+    replaces: ChangeRequest | None = None,
+) -> ChangeRequest:
+    """Plan, freeze, and ask for approval. Raises NotSeenError, BlockedError."""
+    plan = preview(cluster=cluster, request=request)
+    if plan.blockers:
+        raise BlockedError(plan)
+    with transaction.atomic():
+        change = ChangeRequest.objects.create(
+            cluster=cluster,
+            kind=plan.kind,
+            title=f"Rebuild ingress → {plan.after.subnet}",
+            reason=reason,
+            author=author,
+            created_at=now,
+            replaces=replaces,
+        )
+        PlanRecord.objects.create(
+            change=change,
+            document=codec.dump(plan),
+            sha256=plan.sha256,
+            fingerprint=plan.fingerprint,
+            observed_at=cluster.observed_at or now,
+            created_at=now,
+        )
+        if replaces is not None:
+            move(replaces, ChangeEvent.WITHDRAW, reason=f"Planned again as change {change.pk}.", now=now)
+    return change
+
+
+def withdraw(*, change: ChangeRequest, now: datetime) -> bool:
+    """Take a pending change back; False when it is not pending any more."""
+    return move(change, ChangeEvent.WITHDRAW, reason="Withdrawn by its author.", now=now)
+
+
+def recheck(*, change: ChangeRequest) -> Recheck:
+    """Hold the frozen plan against the latest observation. Raises NotSeenError."""
+    frozen = change.plan_record.plan()
+    now = preview(cluster=change.cluster, request=frozen.request)
+    return Recheck(
+        moved=ingress_plans.drift(before=frozen, now=now),
+        blockers=tuple(finding.message for finding in now.blockers),
+    )
+
+
+def move(change: ChangeRequest, event: ChangeEvent, *, reason: str, now: datetime) -> bool:
+    """Compare-and-swap the status; False when somebody else moved it first or the event does not apply."""
+    before = ChangeStatus(change.status)
+    try:
+        after = lifecycle.change_after(before, event)
+    except lifecycle.InvalidTransitionError:
+        return False
+    moved = ChangeRequest.objects.filter(pk=change.pk, status=before).update(
+        status=after, status_reason=reason, decided_at=now
+    )
+    if moved:
+        change.refresh_from_db()
+    return moved == 1

@@ -1,0 +1,90 @@
+"""Clusters: registering them, asking a worker to look at them, and what was seen last."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import Cluster, Job
+from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
+from tasks import jobs as celery_tasks
+
+LOOK_EVERY = timedelta(seconds=10)
+ASK_AGAIN = timedelta(seconds=15)
+FRESH = timedelta(seconds=60)
+"""An observation older than this is shown as old and approves nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What is known of a cluster now. ``swarm`` None: never seen. ``error``: why the last look failed, or ""."""
+
+    cluster: Cluster
+    swarm: Swarm | None
+    error: str
+    fresh: bool
+    job: Job | None
+    queued: int
+
+
+def register_local(*, now: datetime) -> None:
+    """Register the manager of DOCKER_HOST, or of the local socket, as cluster ``local``; follows DOCKER_HOST."""
+    endpoint = settings.OVERLAYWEB_DOCKER_HOST
+    cluster, created = Cluster.objects.get_or_create(
+        name="local", defaults={"endpoint": endpoint, "automatic": True, "created_at": now}
+    )
+    if not created and cluster.automatic and cluster.endpoint != endpoint:
+        Cluster.objects.filter(pk=cluster.pk).update(
+            endpoint=endpoint, observation="", observed_at=None, error="", error_at=None
+        )
+
+
+def add(  # noqa: PLR0913 - what the form asks
+    *, name: str, endpoint: str, tls_ca: str, tls_certificate: str, tls_key: str, now: datetime
+) -> Cluster:
+    """Register a Swarm by one of its managers, and ask a worker to look at it."""
+    with transaction.atomic():
+        cluster = Cluster.objects.create(
+            name=name,
+            endpoint=endpoint,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            created_at=now,
+        )
+        look(cluster=cluster, now=now)
+    return cluster
+
+
+def look(*, cluster: Cluster, now: datetime) -> None:
+    """Ask a worker for a fresh observation."""
+    Cluster.objects.filter(pk=cluster.pk).update(asked_at=now)
+    celery_tasks.observe_cluster.delay_on_commit(cluster.pk)
+
+
+def look_at_due(*, now: datetime) -> int:
+    """Ask for observations of all clusters whose last one is getting old. Returns how many were asked for."""
+    old = Q(observed_at=None) | Q(observed_at__lt=now - LOOK_EVERY)
+    failed_recently = Q(error_at__gt=now - LOOK_EVERY)
+    due = Cluster.objects.filter(old).exclude(failed_recently & ~Q(error=""))
+    due = due.filter(Q(asked_at=None) | Q(asked_at__lt=now - ASK_AGAIN) | Q(asked_at__lte=now - LOOK_EVERY))
+    asked = 0
+    for cluster in due:
+        look(cluster=cluster, now=now)
+        asked += 1
+    return asked
+
+
+def sight(*, cluster: Cluster, now: datetime) -> Sight:
+    """What pages show of a cluster, from the database alone."""
+    return Sight(
+        cluster=cluster,
+        swarm=cluster.swarm(),
+        error=cluster.error,
+        fresh=cluster.observed_at is not None and not cluster.error and now - cluster.observed_at < FRESH,
+        job=cluster.jobs.filter(status__in=HOLDS_CLUSTER).select_related("change").first(),
+        queued=cluster.jobs.filter(status=JobStatus.PENDING).count(),
+    )

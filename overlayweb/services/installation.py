@@ -1,0 +1,95 @@
+"""Setting up: one-time links, the first account, and how changes are approved here."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from overlayweb.domain.policy import ApprovalMode
+from overlayweb.models import Installation, SetupLink
+
+LINK_LIFETIME = timedelta(days=2)
+
+
+class LinkUnusableError(Exception):
+    """This link was used, has expired, or never was one. Ask an administrator for a new one."""
+
+
+def first_setup_link() -> str | None:
+    """The path of a fresh one-time link for the first account, or None when there is an account.
+
+    Each call replaces the links made before, so that only the newest opens.
+    """
+    if User.objects.exists():
+        return None
+    with transaction.atomic():
+        SetupLink.objects.filter(invited_by=None, used_at=None).delete()
+        token = _new_link(invited_by=None, grants_admin=True, note="", now=timezone.now())
+    return f"/setup/{token}"
+
+
+def invite(*, person: User, note: str, grants_admin: bool, now: datetime) -> str:
+    """A one-time link for a colleague; returns its token, which is shown once and kept only as a hash."""
+    return _new_link(invited_by=person, grants_admin=grants_admin, note=note, now=now)
+
+
+def find_link(*, token: str, now: datetime) -> SetupLink:
+    """The link with this token. Raises LinkUnusableError; a missing one and a used one look the same."""
+    link = SetupLink.objects.filter(token_sha256=_hash(token), used_at=None, expires_at__gt=now).first()
+    if link is None:
+        raise LinkUnusableError("This link was used or has expired. Ask an administrator for a new one.")
+    return link
+
+
+def accept(  # noqa: PLR0913 - what the form asks
+    *, token: str, username: str, password: str, full_name: str, approval_mode: ApprovalMode | None, now: datetime
+) -> User:
+    """Make the account of a link, once. The first account also chooses how changes are approved."""
+    with transaction.atomic():
+        link = find_link(token=token, now=now)
+        used = SetupLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now)
+        if not used:
+            raise LinkUnusableError("This link was used a moment ago.")
+        person = User.objects.create_user(username=username, password=password, first_name=full_name)
+        person.is_staff = link.grants_admin
+        person.save(update_fields=["is_staff"])
+        if not Installation.objects.exists():
+            Installation.objects.create(
+                pk=1, approval_mode=approval_mode or ApprovalMode.TWO_PEOPLE, created_at=now
+            )
+    return person
+
+
+def is_first(link: SetupLink) -> bool:
+    """Whether this link makes the first account."""
+    return link.invited_by_id is None and not Installation.objects.exists()
+
+
+def approval_mode() -> ApprovalMode:
+    """How changes are approved here."""
+    installation = Installation.objects.first()
+    return ApprovalMode(installation.approval_mode) if installation else ApprovalMode.TWO_PEOPLE
+
+
+def set_approval_mode(*, mode: ApprovalMode) -> None:
+    Installation.objects.filter(pk=1).update(approval_mode=mode)
+
+
+def _new_link(*, invited_by: User | None, grants_admin: bool, note: str, now: datetime) -> str:
+    token = secrets.token_urlsafe(24)
+    SetupLink.objects.create(
+        token_sha256=_hash(token),
+        invited_by=invited_by,
+        grants_admin=grants_admin,
+        note=note,
+        created_at=now,
+        expires_at=now + LINK_LIFETIME,
+    )
+    return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,11 @@
+"""The sweep: the one real guarantee that every job goes on, whatever became of its messages and workers."""
+
+from datetime import datetime
+
+from overlayweb.services import clusters, jobs
+
+
+def sweep(*, now: datetime) -> None:
+    """One tick: ring for jobs that nobody works on, ask for observations that are getting old."""
+    jobs.ring_due(now=now)
+    clusters.look_at_due(now=now)

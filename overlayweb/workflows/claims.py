@@ -1,0 +1,122 @@
+"""Who works on a job: compare-and-swap claims with an epoch, and a lease that a heartbeat renews.
+
+A worker that dies is taken over when its lease runs out; a worker that wakes up after that finds another epoch and
+may write nothing any more, neither to the ledger nor to an engine.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from overlayweb.domain.lifecycle import JobStatus, StepStatus
+from overlayweb.models import Job, Step
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=10)
+HEARTBEAT_SECONDS = 3.0
+
+
+class LostClaimError(Exception):
+    """Somebody else works on this job now, or our lease cannot be renewed. Stop at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a job, as long as its epoch is this one. ``took_over``: from an owner that vanished."""
+
+    job_id: int
+    owner: str
+    epoch: int
+    took_over: bool = False
+
+
+def claim(*, job_id: int, owner: str, now: datetime) -> Claim | None:
+    """Claim a pending job, or one whose lease ran out. None: not to be had now (owned, ended, or cluster busy)."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None or not _claimable(job, now):
+        return None
+    took_over = job.status == JobStatus.RUNNING and bool(job.owner)
+    try:
+        with transaction.atomic():
+            won = _swap(job, owner=owner, now=now)
+            if won and took_over:
+                Step.objects.filter(job=job, status=StepStatus.RUNNING).update(takeovers=F("takeovers") + 1)
+    except IntegrityError:
+        return None  # another job holds the cluster: this one stays in the queue
+    return Claim(job.pk, owner, job.epoch + 1, took_over) if won else None
+
+
+def renew(mine: Claim, *, now: datetime) -> bool:
+    """Prolong the lease; False when the claim is lost."""
+    return Job.objects.filter(_held(mine)).update(lease_until=now + LEASE) == 1
+
+
+def release(mine: Claim, *, now: datetime) -> None:
+    """Give the job back, so that the next message can claim it at once."""
+    Job.objects.filter(_held(mine)).update(owner="", lease_until=now)
+
+
+@contextmanager
+def heartbeat(mine: Claim) -> Iterator[threading.Event]:
+    """Renew the lease from a thread of its own; the event is set once the claim is lost."""
+    lost, stop = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_beat, args=(mine, lost, stop), daemon=True, name=f"lease-{mine.job_id}")
+    thread.start()
+    try:
+        yield lost
+    finally:
+        stop.set()
+        thread.join(timeout=HEARTBEAT_SECONDS)
+
+
+def _beat(mine: Claim, lost: threading.Event, stop: threading.Event) -> None:
+    renewed = time.monotonic()
+    try:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            try:
+                if not renew(mine, now=timezone.now()):
+                    lost.set()
+                    return
+                renewed = time.monotonic()
+            except DatabaseError:
+                # The database may come back before the lease runs out; after that others may have claimed.
+                logger.warning("job %s: lease not renewed", mine.job_id, exc_info=True)
+                connection.close()
+            if time.monotonic() - renewed > LEASE.total_seconds():
+                lost.set()
+                return
+    finally:
+        connection.close()
+
+
+def _claimable(job: Job, now: datetime) -> bool:
+    if job.status == JobStatus.PENDING:
+        return True
+    return job.status == JobStatus.RUNNING and (job.lease_until is None or job.lease_until <= now)
+
+
+def _swap(job: Job, *, owner: str, now: datetime) -> bool:
+    unchanged = Job.objects.filter(pk=job.pk, status=job.status, epoch=job.epoch, lease_until=job.lease_until)
+    return (
+        unchanged.update(
+            status=JobStatus.RUNNING,
+            owner=owner,
+            epoch=job.epoch + 1,
+            lease_until=now + LEASE,
+            started_at=job.started_at or now,
+        )
+        == 1
+    )
+
+
+def _held(mine: Claim) -> Q:
+    return Q(pk=mine.job_id, owner=mine.owner, epoch=mine.epoch, status=JobStatus.RUNNING)

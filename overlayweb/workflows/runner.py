@@ -1,0 +1,343 @@
+"""Carries a job out, slice by slice: claim, next step, observe, act, record; and the ways back.
+
+One call of :func:`advance` is one bounded slice. Between slices, and whenever a worker dies, the ledger knows where
+things stand; every step of a workflow observes before it acts, so running it again is always safe.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Protocol
+
+from overlayweb.domain.lifecycle import DesiredState, JobEvent, JobStatus, Pass
+from overlayweb.domain.plans import Plan, PlannedStep
+from overlayweb.engine.errors import EngineError
+from overlayweb.models import Cluster, Event, Job, Step
+from overlayweb.workflows import claims
+from overlayweb.workflows.claims import Claim, LostClaimError
+from overlayweb.workflows.ledger import Clock, Ledger, RedirectedError
+from overlayweb.workflows.ports import SwarmEngine
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 60.0
+PATIENCE_SECONDS = 15 * 60.0
+"""How long an engine that does not answer is asked again before a person is."""
+MAX_TAKEOVERS = 5
+MAX_BUGS = 3
+_WAITING = "waiting since: "
+BACKOFF_SECONDS = (0.5, 1.0, 2.0, 3.0)
+
+
+class Result(StrEnum):
+    """What became of a slice."""
+
+    NOT_CLAIMED = "not_claimed"
+    AGAIN = "again"
+    """The slice is over, the job is not: send another message."""
+    RESTED = "rested"
+    """Ended, or waiting for a person."""
+    LOST = "lost"
+    """Somebody else took over."""
+
+
+class StepFailedError(Exception):
+    """A foreseen failure, in words for a person. The job turns back."""
+
+
+class OperatorNeededError(Exception):
+    """Somebody has to do something by hand; the sentences say what."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__(" ".join(sentences))
+        self.sentences = sentences
+
+
+class _SliceOverError(Exception):
+    """The slice's time is used up."""
+
+
+class Workflow(Protocol):
+    """One kind of change: its steps by direction, and the way back."""
+
+    kind: str
+
+    def steps(self, current_pass: Pass, plan: Plan) -> tuple[PlannedStep, ...]: ...
+
+    def run(self, name: str, context: "Context") -> str:
+        """Run one step to its end and return what was done, in words. Must be safe to run again from anywhere.
+
+        Raises StepFailedError (turn back), OperatorNeededError, or any EngineError.
+        """
+
+    def way_back(self, context: "Context") -> Pass | None:
+        """Where to turn to, by observation. None: nothing was changed yet."""
+
+    def outcome(self, current_pass: Pass, plan: Plan) -> str:
+        """How it ended, in one sentence, when all steps of the pass are done."""
+
+
+class Context:
+    """What a step gets: the plan, the engine, the ledger, and time that can be taken away."""
+
+    def __init__(
+        self, *, job: Job, engine: SwarmEngine, ledger: Ledger, lost: threading.Event, ends_at: float
+    ) -> None:
+        self.job = job
+        self.plan = job.plan()
+        self.current_pass = Pass(job.current_pass)
+        self.engine = engine
+        self.ledger = ledger
+        self.now = ledger.now
+        self._step: Step | None = None
+        self._lost = lost
+        self._ends_at = ends_at
+
+    @property
+    def step(self) -> Step:
+        """The step that runs. Raises RuntimeError outside of one."""
+        if self._step is None:
+            raise RuntimeError("no step is running")
+        return self._step
+
+    @contextmanager
+    def in_step(self, step: Step) -> Iterator[None]:
+        self._step = step
+        try:
+            yield
+        finally:
+            self._step = None
+
+    def pulse(self) -> None:
+        """Come up for air: stop when the claim is lost, people want another ending, or the slice is over."""
+        if self._lost.is_set():
+            raise LostClaimError(f"job {self.job.pk} has another owner")
+        if self.ledger.job().desired_state != DesiredState.RUN and self.current_pass is Pass.FORWARD:
+            raise RedirectedError
+        if time.monotonic() > self._ends_at:
+            raise _SliceOverError
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, with a pulse at least twice a second."""
+        until = time.monotonic() + seconds
+        self.pulse()
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.5))
+            self.pulse()
+
+    def wait(self, name: str, check: Callable[[], str], *, seconds: float, every: float = 0.25) -> str:
+        """Wait until ``check`` returns "" and return that; or, after ``seconds``, what it was still waiting for.
+
+        The clock of the wait is kept in the step under ``name``, so that a slice's end or a takeover does not
+        start it anew.
+        """
+        key = _WAITING + name
+        while waiting_for := check():
+            if key not in self.step.intent:
+                self.ledger.intend(self.step, **{key: time.time()})
+            if time.time() - float(self.step.intent[key]) > seconds:
+                return waiting_for
+            self.ledger.progress(self.step, waiting_for)
+            self.sleep(every)
+        return ""
+
+
+def advance(
+    *,
+    job_id: int,
+    workflow: Workflow,
+    connect: Callable[[Cluster], SwarmEngine],
+    owner: str,
+    now: Clock,
+    slice_seconds: float = SLICE_SECONDS,
+) -> Result:
+    """Carry a job on for one slice of at most ``slice_seconds`` (and the engine call in flight)."""
+    claim = claims.claim(job_id=job_id, owner=owner, now=now())
+    if claim is None:
+        return Result.NOT_CLAIMED
+    ledger = Ledger(claim, now=now)
+    try:
+        with claims.heartbeat(claim) as lost:
+            return _Slice(claim, workflow, connect, ledger, lost, time.monotonic() + slice_seconds).run()
+    except LostClaimError:
+        logger.warning("job %s: claim of epoch %s lost, stopping", job_id, claim.epoch)
+        return Result.LOST
+    except _SliceOverError:
+        claims.release(claim, now=now())
+        return Result.AGAIN
+
+
+class _Slice:
+    """One claimed slice of a job."""
+
+    def __init__(  # noqa: PLR0913 - the wiring of one slice, made in one place
+        self,
+        claim: Claim,
+        workflow: Workflow,
+        connect: Callable[[Cluster], SwarmEngine],
+        ledger: Ledger,
+        lost: threading.Event,
+        ends_at: float,
+    ) -> None:
+        self.claim = claim
+        self.workflow = workflow
+        self.connect = connect
+        self.ledger = ledger
+        self.lost = lost
+        self.ends_at = ends_at
+        self.engine: SwarmEngine | None = None
+
+    def run(self) -> Result:
+        """1. Say what was taken over. 2. Until nothing is left: turn back if wanted, else run the next step."""
+        self._open()
+        while True:
+            job = self.ledger.job()
+            step = self.ledger.current_step(job)
+            if job.current_pass == Pass.FORWARD and (job.ending or job.desired_state != DesiredState.RUN):
+                done = self._turn(job, step)
+            elif step is None:
+                done = self._end(job)
+            else:
+                done = self._run_step(job, step)
+            if done:
+                return Result.RESTED
+
+    def _open(self) -> None:
+        job = self.ledger.job()
+        self.ledger.lay_out(Pass.FORWARD, self.workflow.steps(Pass.FORWARD, job.plan()))
+        if self.claim.took_over:
+            step = self.ledger.current_step(job)
+            self.ledger.say(
+                "The worker that ran this job is gone; another one goes on from here",
+                level=Event.Level.WARNING,
+                step=step,
+            )
+
+    def _context(self, job: Job) -> Context:
+        if self.engine is None:
+            self.engine = self.connect(job.cluster)
+        return Context(job=job, engine=self.engine, ledger=self.ledger, lost=self.lost, ends_at=self.ends_at)
+
+    def _run_step(self, job: Job, step: Step) -> bool:
+        """Run one step; True when the job rests."""
+        if step.takeovers > MAX_TAKEOVERS:
+            return self._give_up(step, [f"“{step.title}” was left by its worker {step.takeovers} times. See the log."])
+        self.ledger.start(step)
+        try:
+            context = self._context(job)
+            with context.in_step(step):
+                context.pulse()
+                detail = self.workflow.run(step.name, context)
+            self.ledger.finish(step, detail)
+        except RedirectedError:
+            return False  # the loop sees what people want
+        except OperatorNeededError as error:
+            return self._give_up(step, error.sentences)
+        except EngineError as error:
+            return self._engine_error(job, step, error)
+        except StepFailedError as error:
+            return self._fail(job, step, str(error), JobStatus.FAILED)
+        except (LostClaimError, _SliceOverError):
+            raise
+        except Exception as error:
+            logger.exception("job %s: %s", job.pk, step.name)
+            return self._bug(job, step, error)
+        return False
+
+    def _engine_error(self, job: Job, step: Step, error: EngineError) -> bool:
+        """Ask again what may still work; turn back from what will not."""
+        if error.permanent:
+            return self._fail(job, step, str(error), JobStatus.FAILED)
+        self._drop_engine()
+        troubled_since = float(step.intent.get("troubled_since") or time.time())
+        if time.time() - troubled_since > PATIENCE_SECONDS:
+            return self._give_up(step, [f"{error} This went on for {PATIENCE_SECONDS / 60:.0f} minutes."])
+        tries = int(step.intent.get("tries", 0))
+        # Time without an engine does not count against what is waited for.
+        step.intent = {key: value for key, value in step.intent.items() if not key.startswith(_WAITING)}
+        self.ledger.intend(step, troubled_since=troubled_since, tries=tries + 1)
+        self.ledger.progress(step, f"{error} Trying again.", level=Event.Level.WARNING)
+        self._rest(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS) - 1)])
+        return False
+
+    def _bug(self, job: Job, step: Step, error: Exception) -> bool:
+        bugs = int(step.intent.get("bugs", 0)) + 1
+        self.ledger.intend(step, bugs=bugs)
+        message = f"Unexpected {type(error).__name__} in “{step.title}”: {error}. The worker's log has the traceback."
+        if bugs < MAX_BUGS:
+            self.ledger.progress(step, message, level=Event.Level.ERROR)
+            self._rest(1.0)
+            return False
+        return self._fail(job, step, message, JobStatus.ERRORED)
+
+    def _fail(self, job: Job, step: Step, reason: str, ending: JobStatus) -> bool:
+        """Turn back; on the way back there is no further way back but a person."""
+        if job.current_pass != Pass.FORWARD:
+            return self._give_up(step, [reason])
+        self.ledger.turn_back(ending=ending, reason=reason, step=step)
+        return False
+
+    def _give_up(self, step: Step | None, sentences: list[str]) -> bool:
+        self.ledger.give_up(step, attention=sentences)
+        return True
+
+    def _turn(self, job: Job, step: Step | None) -> bool:
+        """Find the way back by observation and lay out its steps; True when there is nothing to put back."""
+        if not job.ending:
+            wish = "Cancelled" if job.desired_state == DesiredState.CANCEL else "The old ingress was asked back"
+            self.ledger.turn_back(ending=JobStatus.CANCELLED, reason=wish, step=step)
+            job = self.ledger.job()
+        try:
+            way = self.workflow.way_back(self._context(job))
+        except EngineError as error:
+            return self._way_back_unknown(job, error)
+        if way is None:
+            self.ledger.end(_ENDINGS[JobStatus(job.ending)], outcome=f"{job.outcome}. Nothing had been changed")
+            return True
+        plan = job.plan()
+        said = "Putting every service back" if way is Pass.PUT_BACK else "Bringing the old ingress back"
+        self.ledger.begin_pass(way, self.workflow.steps(way, plan), said)
+        return False
+
+    def _way_back_unknown(self, job: Job, error: EngineError) -> bool:
+        self._drop_engine()
+        if error.permanent:
+            return self._give_up(None, [str(error)])
+        last = job.events.order_by("-seq").first()
+        if last is None or last.message != str(error):
+            self.ledger.say(str(error), level=Event.Level.WARNING)
+        self._rest(BACKOFF_SECONDS[-1])
+        return False
+
+    def _end(self, job: Job) -> bool:
+        way = Pass(job.current_pass)
+        outcome = self.workflow.outcome(way, job.plan())
+        if way is Pass.FORWARD:
+            self.ledger.end(JobEvent.SUCCEED, outcome=outcome)
+        else:
+            self.ledger.end(_ENDINGS[JobStatus(job.ending)], outcome=f"{job.outcome.rstrip('.')}. {outcome}")
+        return True
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.lost.is_set():
+                raise LostClaimError
+            time.sleep(0.2)
+        if time.monotonic() > self.ends_at:
+            raise _SliceOverError
+
+    def _drop_engine(self) -> None:
+        # A connection that failed is not trusted again.
+        self.engine = None
+
+
+_ENDINGS = {
+    JobStatus.FAILED: JobEvent.FAIL,
+    JobStatus.ERRORED: JobEvent.ERR,
+    JobStatus.CANCELLED: JobEvent.CANCEL,
+}
+

@@ -1,0 +1,64 @@
+"""The Celery tasks: thin, ids only. Everything they need to know is in the database."""
+
+import os
+import socket
+import uuid
+
+from celery import shared_task
+from django.utils import timezone
+
+from overlayweb.engine import connection
+from overlayweb.engine.errors import EngineError
+from overlayweb.models import Cluster, Job, codec
+from overlayweb.workflows import runner
+from overlayweb.workflows.registry import WORKFLOWS
+
+
+@shared_task(queue="jobs")
+def advance_job(job_id: int) -> None:
+    """Carry one job on for a bounded slice, and ring again if it is not done."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None:
+        return
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    result = runner.advance(
+        job_id=job_id, workflow=WORKFLOWS[job.kind], connect=connect, owner=owner, now=timezone.now
+    )
+    if result is runner.Result.AGAIN:
+        advance_job.ring(job_id)
+    elif result is runner.Result.RESTED:
+        observe_cluster.ring(job.cluster_id)
+
+
+@shared_task(queue="reads", expires=30)
+def observe_cluster(cluster_id: int) -> None:
+    """Read the cluster through its manager and keep what was seen, or why nothing was."""
+    cluster = Cluster.objects.filter(pk=cluster_id).first()
+    if cluster is None:
+        return
+    try:
+        engine = connect(cluster)
+        try:
+            swarm = engine.observe()
+        finally:
+            engine.close()
+    except EngineError as error:
+        Cluster.objects.filter(pk=cluster_id, endpoint=cluster.endpoint).update(
+            error=str(error), error_at=timezone.now()
+        )
+        return
+    Cluster.objects.filter(pk=cluster_id, endpoint=cluster.endpoint).update(
+        observation=codec.dump(swarm), observed_at=swarm.observed_at, error="", error_at=None
+    )
+
+
+def connect(cluster: Cluster) -> "connection.DockerEngine":
+    """An engine for the cluster's manager. Raises EngineError."""
+    return connection.connect(
+        connection.Endpoint(
+            url=cluster.endpoint,
+            tls_ca=cluster.tls_ca,
+            tls_certificate=cluster.tls_certificate,
+            tls_key=cluster.tls_key,
+        )
+    )
