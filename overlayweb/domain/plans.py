@@ -75,11 +75,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One summand of an estimate, in seconds, with where the number comes from."""
+    """One summand of an estimate, in seconds, with where the number comes from.
+
+    ``step``: the name of the step in which the time passes, "" when it is spread over several.
+    """
 
     label: str
     seconds: float
     source: str
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,10 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole plan, as it is shown, approved and carried out."""
+    """The whole plan, as it is shown, approved and carried out.
+
+    ``base``: what the plan depends on, as (readable subject, digest) pairs in order; ``fingerprint`` is their hash.
+    """
 
     kind: str
     cluster_id: str
@@ -135,6 +142,7 @@ class Plan:
     commands: tuple[str, ...]
     expected_seconds: float
     fingerprint: str
+    base: tuple[tuple[str, str], ...] = ()
 
     @property
     def sha256(self) -> str:

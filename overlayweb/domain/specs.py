@@ -59,7 +59,8 @@ def pinned(spec: Spec, chosen: Iterable[PublishedPort]) -> Spec:
 
     ``chosen`` is ``Endpoint.Ports``: a port left to Swarm is freed when unpublished and may come back as another.
     """
-    available = list(chosen)
+    written = ports_of(spec)
+    available = [port for port in chosen if port not in written]
 
     def pin(document: Document) -> None:
         for raw in _raw_ports(document):

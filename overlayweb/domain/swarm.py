@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
-from overlayweb.domain.specs import Spec
+from overlayweb.domain.specs import Spec, publishes_through_ingress
 
 STACK_LABEL = "com.docker.stack.namespace"
 SELF_LABEL = "com.overlayweb.self"
@@ -168,8 +168,13 @@ class Swarm:
 
     @property
     def published_services(self) -> tuple[Service, ...]:
-        """Services that publish at least one port through the ingress, by name."""
-        return tuple(sorted((s for s in self.services if s.ingress_ports), key=lambda s: s.name))
+        """Services that publish at least one port through the ingress, by name.
+
+        By the spec too, not only by the endpoint: a spec alone keeps the ingress from being removed, and a service
+        that Swarm has not allocated yet shows no ports at its endpoint.
+        """
+        published = (s for s in self.services if s.ingress_ports or publishes_through_ingress(s.spec))
+        return tuple(sorted(published, key=lambda s: s.name))
 
     def tasks_of(self, service_id: str) -> tuple[SwarmTask, ...]:
         if not self._tasks_by_service and self.swarm_tasks:

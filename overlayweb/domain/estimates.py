@@ -1,0 +1,212 @@
+"""How long each service will be dark, with the arithmetic that a person can check.
+
+Two ways to take a service off the ingress are compared: *stop* (held: one stop, one start) and *unpublish* (two
+stops, two starts, other networks work in between). Every number says where it comes from.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from overlayweb.domain.plans import Strategy, Term
+from overlayweb.domain.swarm import Service, Swarm, SwarmTask
+
+QUICK_STOP_SECONDS = 0.5
+"""A container that ends on SIGTERM, or is gone before it."""
+
+START_CAP_SECONDS = 120.0
+"""Above this, a start seen once waited for an image or for room, which says nothing about the next one."""
+
+KILLED = 137
+"""Exit code 128 + SIGKILL: the container did not end within its stop grace."""
+
+ENDED_BY_ITSELF = frozenset({0, 143})
+"""Exit codes of a container that ended on SIGTERM: by its own handler, or by the signal."""
+
+LAB = "default, from lab measurements"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A duration in seconds, and where it was measured."""
+
+    seconds: float
+    source: str = LAB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """What one cluster takes for the parts of a rebuild. Defaults were measured on three-node lab Swarms.
+
+    ``stop_overhead``: Swarm takes a task out of service and waits for gossip before it signals the container.
+    ``latency``: one answer of the manager; None: the median of the observation that is planned on.
+    """
+
+    stop_overhead: Measured = Measured(3.8)
+    remove: Measured = Measured(0.5)
+    create: Measured = Measured(1.0)
+    start: Measured = Measured(1.5)
+    verify: Measured = Measured(2.0)
+    latency: Measured | None = None
+
+    def answer(self, swarm: Swarm) -> Measured:
+        return self.latency or Measured(swarm.latency_seconds, "median of this manager's answers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceHistory:
+    """How long a service took from its release until all its tasks had left the ingress, in earlier jobs."""
+
+    service_id: str
+    drain_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """One service's own times. ``stop`` is one term or two; their sum is the time to let go of the ingress."""
+
+    service: Service
+    stop: tuple[Term, ...]
+    start: Term
+
+    @property
+    def drain_seconds(self) -> float:
+        return total(self.stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """What one strategy costs one service. ``network_dark_seconds`` counts its other networks and host ports."""
+
+    strategy: Strategy
+    restarts: int
+    terms: tuple[Term, ...]
+    network_dark_seconds: float
+
+    @property
+    def dark_seconds(self) -> float:
+        return total(self.terms)
+
+
+def total(terms: Iterable[Term]) -> float:
+    """The sum in seconds, to the hundredth that terms are given in."""
+    return round(sum(term.seconds for term in terms), 2)
+
+
+def paces(
+    *, swarm: Swarm, services: Sequence[Service], timings: Timings, history: Iterable[ServiceHistory] = ()
+) -> Mapping[str, Pace]:
+    """Each service's own times by its id."""
+    seen = {row.service_id: row for row in history if row.drain_seconds}
+    return {
+        service.id: Pace(
+            service=service,
+            stop=_stop_terms(swarm, service, timings, seen.get(service.id)),
+            start=_start_term(swarm, service, timings),
+        )
+        for service in services
+    }
+
+
+def outages(*, pace: Pace, count: int, swarm: Swarm, timings: Timings) -> tuple[Outage, Outage]:
+    """(unpublish, stop) for one of ``count`` services that are rebuilt together.
+
+    Services drain together, since slow ones are released first: each is dark for its own drain only, not for the
+    slowest one's.
+    """
+    shared = _shared_terms(count, swarm, timings)
+    again = tuple(_term(f"{term.label} again", term.seconds, term.source, "publish") for term in pace.stop)
+    once = pace.drain_seconds + pace.start.seconds
+    elsewhere = _is_elsewhere(pace.service)
+    stop = Outage(
+        strategy=Strategy.STOP,
+        restarts=1,
+        terms=(*pace.stop, *shared, pace.start),
+        network_dark_seconds=total((*pace.stop, *shared, pace.start)) if elsewhere else 0.0,
+    )
+    unpublish = Outage(
+        strategy=Strategy.UNPUBLISH,
+        restarts=2,
+        terms=(*pace.stop, *shared, *again, pace.start),
+        network_dark_seconds=round(2 * once, 2) if elsewhere else 0.0,
+    )
+    return unpublish, stop
+
+
+def choose(*, wanted: Strategy, unpublish: Outage, stop: Outage) -> tuple[Outage, str]:
+    """The outage of the wanted strategy and why it was taken; automatic takes the shorter one, stop on a tie."""
+    if wanted is Strategy.AUTOMATIC:
+        return _shorter(unpublish, stop)
+    taken, other = (unpublish, stop) if wanted is Strategy.UNPUBLISH else (stop, unpublish)
+    why = f"Chosen by hand: ports dark for {_s(taken.dark_seconds)}; {other.strategy}: {_s(other.dark_seconds)}."
+    return taken, why
+
+
+def _shorter(unpublish: Outage, stop: Outage) -> tuple[Outage, str]:
+    taken, other = (stop, unpublish) if stop.dark_seconds <= unpublish.dark_seconds else (unpublish, stop)
+    return taken, (
+        f"Shorter: ports dark for {_s(taken.dark_seconds)}, against {_s(other.dark_seconds)} with {other.strategy}."
+    )
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.1f} s"
+
+
+def _is_elsewhere(service: Service) -> bool:
+    return bool(service.network_ids or service.host_ports)
+
+
+def _shared_terms(count: int, swarm: Swarm, timings: Timings) -> tuple[Term, ...]:
+    # Releases go out one after the other, so the last one waits for count answers; then remove, create, publish.
+    answer, calls = timings.answer(swarm), count + 3
+    return (
+        _term("Remove the old ingress", timings.remove.seconds, timings.remove.source, "remove"),
+        _term("Create the new ingress", timings.create.seconds, timings.create.source, "create"),
+        _term(f"{calls} answers of the manager", calls * answer.seconds, answer.source),
+    )
+
+
+def _stop_terms(swarm: Swarm, service: Service, timings: Timings, seen: ServiceHistory | None) -> tuple[Term, ...]:
+    if seen is not None:
+        jobs = len(seen.drain_seconds)
+        source = "seen in an earlier job" if jobs == 1 else f"longest of {jobs} earlier jobs"
+        return (_term("Containers stop", max(seen.drain_seconds), source, "drain"),)
+    seconds, source = _stop(swarm.tasks_of(service.id), service)
+    return (
+        _term("Containers stop", seconds, source, "drain"),
+        _term("Swarm lets go", timings.stop_overhead.seconds, timings.stop_overhead.source, "drain"),
+    )
+
+
+def _stop(swarm_tasks: Iterable[SwarmTask], service: Service) -> tuple[float, str]:
+    codes = {t.exit_code for t in swarm_tasks if t.state == "shutdown" and t.container_id and t.exit_code is not None}
+    grace = service.stop_grace_seconds
+    if KILLED in codes:
+        return grace, "stop grace: earlier containers ignored SIGTERM (exit code 137)"
+    if codes & ENDED_BY_ITSELF:
+        return min(QUICK_STOP_SECONDS, grace), "earlier containers ended by themselves (exit code 0 or 143)"
+    if service.init:
+        return min(QUICK_STOP_SECONDS, grace), "an init process passes SIGTERM on"
+    return grace, "stop grace, assumed: no container of it has been seen to stop"
+
+
+def _start_term(swarm: Swarm, service: Service, timings: Timings) -> Term:
+    starts = [seconds for t in swarm.running_on(service.id) if (seconds := _start(t)) is not None]
+    if not starts:
+        return _term("Containers start", timings.start.seconds, timings.start.source, "publish")
+    source = f"median of {len(starts)} running" if len(starts) > 1 else "its running container"
+    median = statistics.median(starts)
+    capped = f"{source}, cut at {START_CAP_SECONDS:.0f} s" if median > START_CAP_SECONDS else source
+    return _term("Containers start", min(median, START_CAP_SECONDS), capped, "publish")
+
+
+def _start(swarm_task: SwarmTask) -> float | None:
+    if swarm_task.created_at is None or swarm_task.state_at is None:
+        return None
+    seconds = (swarm_task.state_at - swarm_task.created_at).total_seconds()
+    return seconds if seconds >= 0 else None
+
+
+def _term(label: str, seconds: float, source: str, step: str = "") -> Term:
+    return Term(label=label, seconds=round(seconds, 2), source=source, step=step)

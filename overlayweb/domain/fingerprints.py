@@ -1,0 +1,113 @@
+"""What a plan depends on, as readable parts; and what has moved when two plans differ.
+
+Left out on purpose: versions, tasks and timings, which move by themselves, and networks that neither overlap the
+wanted subnet nor bear the wanted name: a colleague who creates an unrelated overlay must not void an approval.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from overlayweb.domain import addresses, subnets
+from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.ingress_settings import subnet_of
+from overlayweb.domain.plans import IngressSettings, Plan
+from overlayweb.domain.specs import canonical
+from overlayweb.domain.swarm import Network, Node, Service, Swarm
+
+Part = tuple[str, str]
+
+
+def parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRange]) -> tuple[Part, ...]:
+    """(readable subject, digest) pairs in order, for everything that a rebuild to ``after`` depends on.
+
+    Subjects are "service shop_web", "node node1", "ingress ingress", "network backend", "reserved range VPC".
+    """
+    found = [
+        *(("service", s.name, _service(s)) for s in swarm.published_services),
+        *(("node", n.hostname, _node(n)) for n in swarm.nodes),
+        *(("ingress", n.name, _network(n)) for n in swarm.ingress_networks),
+        *_neighbours(swarm, after, reserved),
+    ]
+    return tuple(_numbered(sorted(found, key=canonical)))
+
+
+def fingerprint(base: Sequence[Part]) -> str:
+    """sha256 of the parts, as hexadecimal digits."""
+    return _digest([list(part) for part in base])
+
+
+def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
+    """What has moved between two plans of one request, one short sentence for each thing; () when nothing has."""
+    old, new = dict(before.base), dict(now.base)
+    return tuple(_sentence(subject, old, new) for subject in sorted({*old, *new}) if old.get(subject) != new.get(subject))
+
+
+_CAME = {
+    "service": "publishes through the ingress since",
+    "node": "has joined",
+    "ingress": "has been created",
+    "network": "is in the way now",
+    "reserved range": "is in the way now",
+}
+_WENT = {
+    "service": "no longer publishes through the ingress",
+    "node": "has left",
+    "ingress": "has been removed",
+    "network": "is no longer in the way",
+    "reserved range": "is no longer in the way",
+}
+_CHANGED = {
+    "service": "has been changed: its spec or its ports",
+    "node": "has changed: its state, availability, address or engine version",
+    "ingress": "has been changed or replaced",
+    "network": "has been changed: its subnets",
+    "reserved range": "has been changed",
+}
+
+
+def _sentence(subject: str, old: dict[str, str], new: dict[str, str]) -> str:
+    kind = next(kind for kind in _CAME if subject.startswith(f"{kind} "))
+    words = _CAME if subject not in old else _WENT if subject not in new else _CHANGED
+    name = subject.removeprefix(f"{kind} ")
+    return f"{kind.capitalize()} {name} {words[kind]}."
+
+
+def _neighbours(
+    swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRange]
+) -> Iterator[tuple[str, str, object]]:
+    wanted = subnet_of(after.subnet)
+    held = addresses.holdings(swarm=swarm, reserved=reserved, without=swarm.ingress_networks)
+    near = {h.id for h in held if wanted and subnets.overlaps(wanted, h.subnet) and h.kind != "node"}
+    for network in swarm.networks:
+        if not network.ingress and (network.id in near or network.name == after.name):
+            yield "network", network.name, _network(network)
+    for row in reserved:
+        if row.name in near:
+            yield "reserved range", row.name, row.cidr
+
+
+def _numbered(found: Iterable[tuple[str, str, object]]) -> Iterator[Part]:
+    seen: dict[str, int] = {}
+    for kind, name, content in found:
+        subject = f"{kind} {name}"
+        seen[subject] = seen.get(subject, 0) + 1
+        number = f" ({seen[subject]})" if seen[subject] > 1 else ""
+        yield subject + number, _digest(content)
+
+
+def _service(service: Service) -> object:
+    ports = sorted((p.published_port, p.target_port, p.protocol, p.publish_mode) for p in service.ports)
+    return [service.id, service.spec.digest, ports]
+
+
+def _node(node: Node) -> object:
+    return [node.id, node.state, node.availability, node.engine_version, node.address]
+
+
+def _network(network: Network) -> object:
+    blocks = sorted((ipam.subnet, ipam.gateway, ipam.ip_range) for ipam in network.ipam)
+    return [network.id, network.name, network.mtu, blocks, sorted(network.labels), sorted(network.options)]
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The pages: function views and plain forms, one module per noun. Thin: one service call each."""
