@@ -68,6 +68,7 @@ class Need:
 
     @property
     def total(self) -> int:
+        """All of them."""
         return self.gateway + self.nodes + self.services + self.containers
 
     def __str__(self) -> str:

@@ -31,10 +31,12 @@ class Release:
 
     @property
     def held(self) -> bool:
+        """Whether it is stopped, instead of started again without ports."""
         return self.strategy is Strategy.STOP
 
     @property
     def ports(self) -> tuple[PublishedPort, ...]:
+        """Its ingress ports."""
         return tuple(port for port in ports_of(self.spec) if port.publish_mode == INGRESS_MODE)
 
 
@@ -42,15 +44,13 @@ def rebuild(
     *, ingress_id: str, old_name: str, after: IngressSettings, releases: Sequence[Release], nodes: Sequence[Node]
 ) -> tuple[str, ...]:
     """The whole rebuild, one line each. Without ``ingress_id`` nothing is removed."""
-    return tuple(
-        [
-            *(_release_all(releases) if releases else ()),
-            *(_remove(ingress_id, old_name) if ingress_id else ()),
-            create_ingress(after),
-            f"# Wait until it is allocated: docker network inspect {_q(after.name)} shows its subnet.",
-            *_nudge(nodes),
-            *(_publish_all(releases) if releases else ()),
-        ]
+    return (
+        *(_release_all(releases) if releases else ()),
+        *(_remove(ingress_id, old_name) if ingress_id else ()),
+        create_ingress(after),
+        f"# Wait until it is allocated: docker network inspect {_q(after.name)} shows its subnet.",
+        *_nudge(nodes),
+        *(_publish_all(releases) if releases else ()),
     )
 
 
@@ -81,8 +81,8 @@ def _release_all(releases: Sequence[Release]) -> Iterator[str]:
             yield f"sleep {release.release_after_seconds - waited:.1f}"
             waited = release.release_after_seconds
         yield _release(release)
-    yield "# Wait until every task that was on the ingress has ended on its node. Removing earlier wedges the cluster."
-    yield "# Each service: docker service ps NAME shows no older task as Running, or with desired state Shutdown yet alive."
+    yield "# Wait until every container that was on the ingress has ended: removing it earlier wedges the cluster."
+    yield "# docker service ps NAME: current state Shutdown, Failed or Complete for every task older than the update."
 
 
 def _release(release: Release) -> str:
@@ -95,7 +95,7 @@ def _release(release: Release) -> str:
 def _remove(ingress_id: str, old_name: str) -> Iterator[str]:
     yield "# From here on there is no ingress until the new one is there. The command asks; y answers it."
     yield f"echo y | docker network rm {_q(ingress_id)}"
-    yield f"# Wait until docker network inspect {_q(ingress_id)} and docker network inspect {_q(old_name)} find nothing."
+    yield f"# Wait until docker network inspect finds neither {_q(ingress_id)} nor {_q(old_name)}."
 
 
 def _nudge(nodes: Sequence[Node]) -> Iterator[str]:

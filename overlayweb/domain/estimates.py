@@ -50,6 +50,7 @@ class Timings:
     latency: Measured | None = None
 
     def answer(self, swarm: Swarm) -> Measured:
+        """How long one answer of this manager takes."""
         return self.latency or Measured(swarm.latency_seconds, "median of this manager's answers")
 
 
@@ -71,6 +72,7 @@ class Pace:
 
     @property
     def drain_seconds(self) -> float:
+        """From its release until all its containers have left the ingress."""
         return total(self.stop)
 
 
@@ -85,6 +87,7 @@ class Outage:
 
     @property
     def dark_seconds(self) -> float:
+        """How long its ingress ports do not answer: the sum of ``terms``."""
         return total(self.terms)
 
 

@@ -39,7 +39,9 @@ def fingerprint(base: Sequence[Part]) -> str:
 def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
     """What has moved between two plans of one request, one short sentence for each thing; () when nothing has."""
     old, new = dict(before.base), dict(now.base)
-    return tuple(_sentence(subject, old, new) for subject in sorted({*old, *new}) if old.get(subject) != new.get(subject))
+    return tuple(
+        _sentence(subject, old, new) for subject in sorted({*old, *new}) if old.get(subject) != new.get(subject)
+    )
 
 
 _CAME = {

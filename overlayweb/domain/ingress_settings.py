@@ -62,5 +62,5 @@ def subnet_of(text: str) -> Subnet | None:
     """The subnet that the text names exactly, or None."""
     try:
         return subnets.parse(text)
-    except subnets.NotASubnet:
+    except subnets.NotASubnetError:
         return None

@@ -22,7 +22,7 @@ def steps(
     first, last = _release_spread(effects)
     laid = [
         _step("check", "Check the cluster", CHECK_ANSWERS * answer),
-        _step("record", _record_title(len(effects), has_ingress), 0.1),
+        _step("record", _record_title(len(effects), has_ingress=has_ingress), 0.1),
         _step("release", f"Take {_services(len(effects))} off the ingress", last - first + updates),
         _step("drain", "Wait until every node let go", _longest(effects, "drain") - (last - first)),
         _step("remove", "Remove the old ingress", timings.remove.seconds + answer, point_of_no_return=True),
@@ -30,10 +30,10 @@ def steps(
         _step("publish", "Bring services back", _longest(effects, "publish") + (updates or answer)),
         _step("verify", "Verify and restore settings", timings.verify.seconds + updates),
     ]
-    return tuple(step for step in laid if step.name in _needed(has_ingress, bool(effects)))
+    return tuple(step for step in laid if step.name in _needed(has_ingress=has_ingress, has_effects=bool(effects)))
 
 
-def _needed(has_ingress: bool, has_effects: bool) -> frozenset[str]:
+def _needed(*, has_ingress: bool, has_effects: bool) -> frozenset[str]:
     always = {"check", "record", "create", "verify"}
     if has_ingress:
         return frozenset(always | {"release", "drain", "remove", "publish"})
@@ -63,7 +63,7 @@ def _services(number: int) -> str:
     return {0: "no service", 1: "1 service"}.get(number, f"{number} services")
 
 
-def _record_title(number: int, has_ingress: bool) -> str:
+def _record_title(number: int, *, has_ingress: bool) -> str:
     recorded = [_services(number)] if number else []
     recorded += ["the old ingress"] if has_ingress else []
     return f"Record {' and '.join(recorded) or 'the cluster as it is'}"

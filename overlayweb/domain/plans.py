@@ -52,6 +52,7 @@ class IngressRequest:
     strategies: tuple[tuple[str, Strategy], ...] = ()
 
     def strategy_for(self, service_id: str) -> Strategy:
+        """The strategy asked for, automatic when none is."""
         return dict(self.strategies).get(service_id, Strategy.AUTOMATIC)
 
 
@@ -146,18 +147,22 @@ class Plan:
 
     @property
     def sha256(self) -> str:
+        """The hash that approvals name: over every word of the plan."""
         return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
+        """Findings that keep the plan from being approved."""
         return self._at(Level.BLOCKER)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
+        """Findings that the approver decides on."""
         return self._at(Level.WARNING)
 
     @property
     def notices(self) -> tuple[Finding, ...]:
+        """Findings that are good to know."""
         return self._at(Level.NOTICE)
 
     @property

@@ -28,6 +28,7 @@ class Spec:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Spec":
+        """The spec that the document holds."""
         return cls(canonical(document))
 
     def document(self) -> Document:
@@ -37,6 +38,7 @@ class Spec:
 
     @property
     def digest(self) -> str:
+        """sha256 of the text, as hexadecimal digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -51,6 +53,7 @@ def ports_of(spec: Spec) -> tuple[PublishedPort, ...]:
 
 
 def publishes_through_ingress(spec: Spec) -> bool:
+    """Whether the spec holds a port in ingress mode, which keeps the ingress from being removed."""
     return any(port.publish_mode == INGRESS_MODE for port in ports_of(spec))
 
 

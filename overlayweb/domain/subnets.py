@@ -9,16 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 ADDRESS_BITS = 32
+LONGEST_USABLE_PREFIX = 30
+"""A /31 and a /32 have no address beside network and broadcast; Swarm takes them and never allocates them."""
+
+_OCTET_MAX = 255
 _OCTET = r"(?:0|[1-9][0-9]{0,2})"
 _ADDRESS = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _CIDR = re.compile(r"(?P<address>[^/]+)/(?P<length>0|[1-9][0-9]?)")
 
 
-class NotAnAddress(ValueError):
+class NotAnAddressError(ValueError):
     """The text is not an IPv4 address: four numbers from 0 to 255, no leading zeros, joined by dots."""
 
 
-class NotASubnet(ValueError):
+class NotASubnetError(ValueError):
     """The text is not an IPv4 subnet. ``code`` says why: "ipv6", "no-prefix", "not-cidr", "host-bits".
 
     ``suggestion``: the subnet that was probably meant, or "".
@@ -48,6 +52,7 @@ class Subnet:
         return self.first + self.size - 1
 
     def has(self, address: int) -> bool:
+        """Whether the address lies in it, network and broadcast address included."""
         return self.first <= address <= self.last
 
     def covers(self, other: "Subnet") -> bool:
@@ -79,36 +84,37 @@ UNUSABLE_BLOCKS = (
 
 
 def parse_address(text: str) -> int:
-    """The address as a whole number. Raises NotAnAddress."""
+    """The address as a whole number. Raises NotAnAddressError."""
     if not _ADDRESS.fullmatch(text):
-        raise NotAnAddress(f"{text} is not an IPv4 address")
+        raise NotAnAddressError(f"{text} is not an IPv4 address")
     octets = [int(part) for part in text.split(".")]
-    if max(octets) > 255:
-        raise NotAnAddress(f"{text} is not an IPv4 address: a number is above 255")
+    if max(octets) > _OCTET_MAX:
+        raise NotAnAddressError(f"{text} is not an IPv4 address: a number is above 255")
     return (octets[0] << 24) + (octets[1] << 16) + (octets[2] << 8) + octets[3]
 
 
 def address_text(address: int) -> str:
+    """The address in dotted notation."""
     return ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def parse(text: str) -> Subnet:
-    """The subnet that ``text`` (CIDR) names. Raises NotASubnet with a code, and a suggestion where one is clear."""
+    """The subnet that ``text`` (CIDR) names. Raises NotASubnetError, with a code and often a suggestion."""
     if ":" in text:
-        raise NotASubnet(f"{text} is IPv6", code="ipv6")
+        raise NotASubnetError(f"{text} is IPv6", code="ipv6")
     match = _CIDR.fullmatch(text)
     if match is None:
         raise _without_prefix(text)
     try:
         address = parse_address(match["address"])
-    except NotAnAddress as error:
-        raise NotASubnet(str(error), code="not-cidr") from error
+    except NotAnAddressError as error:
+        raise NotASubnetError(str(error), code="not-cidr") from error
     length = int(match["length"])
     if length > ADDRESS_BITS:
-        raise NotASubnet(f"/{length} is longer than an IPv4 address", code="not-cidr")
+        raise NotASubnetError(f"/{length} is longer than an IPv4 address", code="not-cidr")
     subnet = enclosing(address=address, prefix_length=length)
     if subnet.first != address:
-        raise NotASubnet(f"{text} has host bits set", code="host-bits", suggestion=str(subnet))
+        raise NotASubnetError(f"{text} has host bits set", code="host-bits", suggestion=str(subnet))
     return subnet
 
 
@@ -116,7 +122,7 @@ def parse_or_none(text: str) -> Subnet | None:
     """The subnet, or None for anything that is not an IPv4 subnet. Host bits are cut off."""
     try:
         return parse(text)
-    except NotASubnet as error:
+    except NotASubnetError as error:
         return parse(error.suggestion) if error.code == "host-bits" else None
 
 
@@ -133,10 +139,11 @@ def overlaps(a: Subnet, b: Subnet) -> bool:
 
 def first_usable(subnet: Subnet) -> int | None:
     """The first address after the network address, or None for a /31 and a /32, which have none for hosts."""
-    return subnet.first + 1 if subnet.prefix_length <= 30 else None
+    return subnet.first + 1 if subnet.prefix_length <= LONGEST_USABLE_PREFIX else None
 
 
 def is_network_or_broadcast(subnet: Subnet, address: int) -> bool:
+    """Whether it is one of the two addresses that no host may have."""
     return address in (subnet.first, subnet.last)
 
 
@@ -186,10 +193,10 @@ def _aligned(address: int, size: int) -> int:
     return (address + size - 1) // size * size
 
 
-def _without_prefix(text: str) -> NotASubnet:
+def _without_prefix(text: str) -> NotASubnetError:
     try:
         address = parse_address(text)
-    except NotAnAddress:
-        return NotASubnet(f"{text} is not a subnet in CIDR notation", code="not-cidr")
+    except NotAnAddressError:
+        return NotASubnetError(f"{text} is not a subnet in CIDR notation", code="not-cidr")
     guess = enclosing(address=address, prefix_length=24)
-    return NotASubnet(f"{text} has no prefix length", code="no-prefix", suggestion=str(guess))
+    return NotASubnetError(f"{text} has no prefix length", code="no-prefix", suggestion=str(guess))

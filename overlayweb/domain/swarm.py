@@ -44,6 +44,7 @@ class Node:
 
     @property
     def ready(self) -> bool:
+        """Whether the managers hear from it."""
         return self.state == "ready"
 
 
@@ -80,6 +81,7 @@ class Network:
 
     @property
     def allocated(self) -> bool:
+        """Whether Swarm has given it its addresses."""
         return bool(self.driver) and bool(self.ipam)
 
 
@@ -111,10 +113,12 @@ class Service:
 
     @property
     def ingress_ports(self) -> tuple[PublishedPort, ...]:
+        """Ports that every node answers, with what Swarm chose."""
         return tuple(port for port in self.ports if port.publish_mode == INGRESS_MODE)
 
     @property
     def host_ports(self) -> tuple[PublishedPort, ...]:
+        """Ports that only the nodes with its containers answer."""
         return tuple(port for port in self.ports if port.publish_mode != INGRESS_MODE)
 
 
@@ -164,6 +168,7 @@ class Swarm:
 
     @property
     def ingress_networks(self) -> tuple[Network, ...]:
+        """By the flag, never by the name; one in a healthy Swarm."""
         return tuple(network for network in self.networks if network.ingress and network.scope == "swarm")
 
     @property
@@ -177,6 +182,7 @@ class Swarm:
         return tuple(sorted(published, key=lambda s: s.name))
 
     def tasks_of(self, service_id: str) -> tuple[SwarmTask, ...]:
+        """All its Swarm tasks that the manager still shows, ended ones too."""
         if not self._tasks_by_service and self.swarm_tasks:
             grouped: dict[str, list[SwarmTask]] = {}
             for swarm_task in self.swarm_tasks:
@@ -185,4 +191,5 @@ class Swarm:
         return self._tasks_by_service.get(service_id, ())
 
     def running_on(self, service_id: str) -> tuple[SwarmTask, ...]:
+        """Its Swarm tasks that run and are meant to."""
         return tuple(t for t in self.tasks_of(service_id) if t.state == "running" and t.desired_state == "running")

@@ -54,9 +54,7 @@ def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[Reserve
     )
 
 
-def on_field(
-    *, level: Level, code: str, field: str, message: str, remedy: str, suggestion: str = ""
-) -> Finding:
+def on_field(*, level: Level, code: str, field: str, message: str, remedy: str, suggestion: str = "") -> Finding:
     """A finding beside a field of the form."""
     return Finding(
         level=level,

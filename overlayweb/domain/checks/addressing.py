@@ -1,0 +1,142 @@
+"""Checks of the subnet, the gateway and the ip-range, each on its own."""
+
+from collections.abc import Iterator
+
+from overlayweb.domain import subnets
+from overlayweb.domain.addresses import ingress_need
+from overlayweb.domain.checks.case import Case, on_field
+from overlayweb.domain.ingress_settings import default_gateway
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.subnets import Subnet
+
+USUAL_PREFIX = 24
+
+IPV6_REASON = (
+    "Overlay networks of Swarm carry IPv4 only: the engine takes an IPv6 subnet without an error and drops it."
+)
+
+
+def subnet(case: Case) -> Iterator[Finding]:
+    """Whether the text is an IPv4 subnet that containers can use."""
+    if not case.after.subnet:
+        yield _subnet_blocker("subnet-missing", "The ingress needs a subnet.", "Type one.", _free_text(case))
+    elif case.subnet is None:
+        yield _unreadable("subnet", case.after.subnet, _free_text(case))
+    else:
+        yield from _unusable(case, case.subnet)
+
+
+def gateway(case: Case) -> Iterator[Finding]:
+    """Whether the gateway is an address of the subnet that a container side can have."""
+    text = case.after.gateway
+    if not text or (case.subnet and case.subnet.prefix_length > subnets.LONGEST_USABLE_PREFIX):
+        return
+    try:
+        address = subnets.parse_address(text)
+    except subnets.NotAnAddressError:
+        reason = IPV6_REASON if ":" in text else f"{text} is not an IPv4 address."
+        yield _gateway_blocker(case, "gateway-invalid", reason)
+        return
+    if case.subnet is None:
+        return
+    if not case.subnet.has(address):
+        yield _gateway_blocker(case, "gateway-outside", f"{text} is outside the subnet {case.subnet}.")
+    elif subnets.is_network_or_broadcast(case.subnet, address):
+        which = "network" if address == case.subnet.first else "broadcast"
+        yield _gateway_blocker(case, "gateway-not-usable", f"{text} is the {which} address of {case.subnet}.")
+
+
+def ip_range(case: Case) -> Iterator[Finding]:
+    """Whether the ip-range is a subnet inside the subnet. The gateway may lie outside the range."""
+    if not case.after.ip_range:
+        return
+    if case.ip_range is None:
+        yield _unreadable("ip_range", case.after.ip_range, "")
+    elif case.subnet and not case.subnet.covers(case.ip_range):
+        yield on_field(
+            level=Level.BLOCKER,
+            code="ip-range-outside",
+            field="ip_range",
+            message=f"{case.ip_range} is not wholly inside the subnet {case.subnet}.",
+            remedy="Choose a part of the subnet, or leave the range empty to use all of it.",
+        )
+
+
+def next_free_text(case: Case, prefix_length: int, start: int | None) -> str:
+    """The next free private subnet of that size as text, or "" when there is none."""
+    taken = [holding.subnet for holding in case.held]
+    found = subnets.next_free(prefix_length=prefix_length, taken=taken, pools=subnets.PRIVATE_BLOCKS, start=start)
+    return str(found) if found else ""
+
+
+def roomy_prefix(case: Case) -> int:
+    """The longest prefix, /24 at most, in which everything of today takes no more than half of the addresses."""
+    need = ingress_need(swarm=case.swarm, services=case.services).total
+    return min(USUAL_PREFIX, subnets.ADDRESS_BITS - (2 * need + 1).bit_length())
+
+
+def _free_text(case: Case) -> str:
+    return next_free_text(case, roomy_prefix(case), None)
+
+
+def _unusable(case: Case, wanted: Subnet) -> Iterator[Finding]:
+    kind = next((what for block, what in subnets.UNUSABLE_BLOCKS if subnets.overlaps(block, wanted)), "")
+    if kind:
+        message = f"{wanted} holds {kind} addresses, which no node routes to a container."
+        yield _subnet_blocker("subnet-special", message, "Choose a private subnet.", _free_text(case))
+    elif wanted.prefix_length > subnets.LONGEST_USABLE_PREFIX:
+        message = f"A /{wanted.prefix_length} has no address for containers. Swarm takes it and never allocates it."
+        yield _subnet_blocker("subnet-too-small", message, "Choose a larger subnet.", _free_text(case))
+    elif subnets.is_public(wanted):
+        yield on_field(
+            level=Level.WARNING,
+            code="subnet-public",
+            field="subnet",
+            message=f"{wanted} holds public addresses. Containers no longer reach the hosts on the Internet there.",
+            remedy="Choose a private subnet, unless these addresses are yours.",
+            suggestion=_free_text(case),
+        )
+
+
+def _unreadable(field: str, text: str, fallback: str) -> Finding:
+    try:
+        subnets.parse(text)
+    except subnets.NotASubnetError as error:
+        return _unreadable_because(field, error, fallback)
+    raise AssertionError(f"{text} is a subnet")
+
+
+def _unreadable_because(field: str, error: subnets.NotASubnetError, fallback: str) -> Finding:
+    prefix = "ip-range" if field == "ip_range" else field
+    remedies = {
+        "ipv6": "Choose an IPv4 subnet.",
+        "host-bits": f"Use {error.suggestion}, the network it lies in.",
+        "no-prefix": "Add the prefix length, such as /24.",
+        "not-cidr": "Write it as address and prefix length, such as 10.11.0.0/16.",
+    }
+    return on_field(
+        level=Level.BLOCKER,
+        code=f"{prefix}-{error.code}",
+        field=field,
+        message=IPV6_REASON if error.code == "ipv6" else f"{error}.",
+        remedy=remedies[error.code],
+        suggestion=error.suggestion or fallback,
+    )
+
+
+def _subnet_blocker(code: str, message: str, remedy: str, suggestion: str) -> Finding:
+    return on_field(
+        level=Level.BLOCKER, code=code, field="subnet", message=message, remedy=remedy, suggestion=suggestion
+    )
+
+
+def _gateway_blocker(case: Case, code: str, message: str) -> Finding:
+    first = default_gateway(case.after.subnet)
+    return on_field(
+        level=Level.BLOCKER,
+        code=code,
+        field="gateway",
+        message=message,
+        remedy=f"Use {first}, or leave it empty for the same." if first else "Leave it empty.",
+        suggestion=first,
+    )

@@ -1,0 +1,120 @@
+"""Checks of the subnet against everything that holds addresses, and of the room in it."""
+
+from collections.abc import Iterator
+
+from overlayweb.domain import subnets
+from overlayweb.domain.addresses import Need, ingress_need
+from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
+from overlayweb.domain.checks.case import Case, on_field
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.subnets import Subnet
+
+NAMED_AT_MOST = 20
+"""A subnet that overlaps more is named with the number of the others."""
+
+TIGHT = 0.8
+"""Above this share of addresses in use, a warning."""
+
+
+def overlaps(case: Case) -> Iterator[Finding]:
+    """True overlap with overlays, the manager's local networks, node addresses and reserved ranges."""
+    wanted = case.subnet
+    if wanted is None:
+        return
+    met = [str(holding) for holding in case.held if subnets.overlaps(wanted, holding.subnet)]
+    if not met:
+        return
+    if len(met) > NAMED_AT_MOST:
+        met = [*met[:NAMED_AT_MOST], f"{len(met) - NAMED_AT_MOST} more"]
+    free = next_free_text(case, wanted.prefix_length, wanted.first)
+    remedy = f"Next free /{wanted.prefix_length}: {free}." if free else f"No private /{wanted.prefix_length} is free."
+    for holding in met:
+        yield on_field(
+            level=Level.BLOCKER,
+            code="subnet-overlap",
+            field="subnet",
+            message=f"{wanted} overlaps {holding}.",
+            remedy=remedy,
+            suggestion=free,
+        )
+
+
+def pools(case: Case) -> Iterator[Finding]:
+    """Overlap with the pools from which Swarm gives subnets to overlays created without one.
+
+    Lying inside a pool is normal, hence a notice: Swarm's own first ingress is 10.0.0.0/24 of the pool 10.0.0.0/8,
+    and its allocator never hands out a block that overlaps an allocated one. What remains is the moment between
+    removing the old ingress and allocating the new: an overlay created then without a subnet may take the block.
+    Covering a whole pool is a warning: no overlay could be created without a subnet any more.
+    """
+    for text in case.swarm.default_addr_pools:
+        pool = subnets.parse_or_none(text)
+        if case.subnet is None or pool is None or not subnets.overlaps(case.subnet, pool):
+            continue
+        yield _covers(case.subnet, pool) if case.subnet.covers(pool) else _inside(case.subnet, pool)
+
+
+def room(case: Case) -> Iterator[Finding]:
+    """Whether nodes, services and containers of today fit, and how many more do."""
+    if case.subnet is None or case.subnet.prefix_length > subnets.LONGEST_USABLE_PREFIX:
+        return
+    within = case.ip_range if case.ip_range and case.subnet.covers(case.ip_range) else None
+    need = ingress_need(swarm=case.swarm, services=case.services, gateway=_gateway_counts(case, within))
+    free = subnets.usable(case.subnet, within) - need.total
+    if free < 0:
+        yield _too_small(case, case.subnet, within, need)
+    elif need.total > TIGHT * (need.total + free):
+        yield _tight(case, case.subnet, within, free)
+
+
+def _gateway_counts(case: Case, within: Subnet | None) -> bool:
+    try:
+        return within is None or within.has(subnets.parse_address(case.after.gateway))
+    except subnets.NotAnAddressError:
+        return True
+
+
+def _inside(wanted: Subnet, pool: Subnet) -> Finding:
+    return on_field(
+        level=Level.NOTICE,
+        code="subnet-in-pool",
+        field="subnet",
+        message=f"{wanted} lies inside Swarm's default address pool {pool}. Swarm skips it once it is allocated.",
+        remedy="Create no overlay without a subnet while the job runs: it could be given these addresses.",
+    )
+
+
+def _covers(wanted: Subnet, pool: Subnet) -> Finding:
+    return on_field(
+        level=Level.WARNING,
+        code="subnet-covers-pool",
+        field="subnet",
+        message=f"{wanted} takes all of Swarm's default address pool {pool}.",
+        remedy="Choose a smaller subnet: otherwise every new overlay needs a subnet typed by hand.",
+    )
+
+
+def _too_small(case: Case, wanted: Subnet, within: Subnet | None, need: Need) -> Finding:
+    block, field = (within, "ip_range") if within else (wanted, "subnet")
+    prefix = roomy_prefix(case)
+    message = f"{block} has room for {subnets.usable(wanted, within)} addresses; {need.total} are needed: {need}."
+    return on_field(
+        level=Level.BLOCKER,
+        code="room-too-small",
+        field=field,
+        message=message,
+        remedy="Leave the range empty, or choose a larger one." if within else f"Choose a /{prefix} or larger.",
+        suggestion="" if within else next_free_text(case, prefix, wanted.first),
+    )
+
+
+def _tight(case: Case, wanted: Subnet, within: Subnet | None, free: int) -> Finding:
+    prefix = min(roomy_prefix(case), wanted.prefix_length)
+    return on_field(
+        level=Level.WARNING,
+        code="room-tight",
+        field="ip_range" if within else "subnet",
+        message=f"After the rebuild {within or wanted} has room for {free} more containers or nodes.",
+        remedy="Choose a larger range." if within else f"Choose a /{prefix} to leave room to grow.",
+        suggestion="" if within else next_free_text(case, prefix, wanted.first),
+    )
