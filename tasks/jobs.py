@@ -4,7 +4,6 @@ import os
 import socket
 import uuid
 
-from celery import shared_task
 from django.utils import timezone
 
 from overlayweb.engine import connection
@@ -12,25 +11,24 @@ from overlayweb.engine.errors import EngineError
 from overlayweb.models import Cluster, Job, codec
 from overlayweb.workflows import runner
 from overlayweb.workflows.registry import WORKFLOWS
+from tasks import doorbell
 
 
-@shared_task(queue="jobs")
+@doorbell.task(queue="jobs")
 def advance_job(job_id: int) -> None:
     """Carry one job on for a bounded slice, and ring again if it is not done."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
         return
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    result = runner.advance(
-        job_id=job_id, workflow=WORKFLOWS[job.kind], connect=connect, owner=owner, now=timezone.now
-    )
+    result = runner.advance(job_id=job_id, workflow=WORKFLOWS[job.kind], connect=connect, owner=owner, now=timezone.now)
     if result is runner.Result.AGAIN:
         advance_job.ring(job_id)
     elif result is runner.Result.RESTED:
         observe_cluster.ring(job.cluster_id)
 
 
-@shared_task(queue="reads", expires=30)
+@doorbell.task(queue="reads", expires=30)
 def observe_cluster(cluster_id: int) -> None:
     """Read the cluster through its manager and keep what was seen, or why nothing was."""
     cluster = Cluster.objects.filter(pk=cluster_id).first()

@@ -47,6 +47,7 @@ class PlanRecord(models.Model):
         return f"plan {self.sha256[:7]}"
 
     def plan(self) -> Plan:
+        """The plan, exactly as it was shown."""
         return codec.load(self.document, Plan)
 
 

@@ -54,20 +54,24 @@ class Job(models.Model):
         return f"job {self.pk}"
 
     def plan(self) -> Plan:
+        """The plan as approved."""
         return codec.load(self.plan_document, Plan)
 
     @property
     def ended(self) -> bool:
+        """Whether the job is over."""
         return JobStatus(self.status) in lifecycle.ENDED
 
     @property
     def may_cancel(self) -> bool:
+        """Whether a person may still have everything put back for free."""
         return self.desired_state == DesiredState.RUN and lifecycle.may_cancel(
             status=JobStatus(self.status), current_pass=Pass(self.current_pass), point_passed=self.point_passed
         )
 
     @property
     def may_restore(self) -> bool:
+        """Whether a person may ask for the old ingress back."""
         return self.desired_state == DesiredState.RUN and lifecycle.may_restore(
             status=JobStatus(self.status), current_pass=Pass(self.current_pass), point_passed=self.point_passed
         )
@@ -151,6 +155,7 @@ class JobService(models.Model):
 
     @property
     def target_spec(self) -> Spec:
+        """What the service gets back."""
         return Spec(self.target)
 
     @property

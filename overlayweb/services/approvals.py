@@ -20,9 +20,7 @@ def verdict(*, change: ChangeRequest, person: User) -> Verdict:
     """Whether the person may approve the change, and if not, why."""
     if change.status != ChangeStatus.PENDING:
         return Verdict(allowed=False, reason=f"The change is {change.status}.")
-    return policy.may_approve(
-        mode=installation.approval_mode(), author_id=change.author_id, approver_id=person.pk
-    )
+    return policy.may_approve(mode=installation.approval_mode(), author_id=change.author_id, approver_id=person.pk)
 
 
 def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: str, now: datetime) -> Job:

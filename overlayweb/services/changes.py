@@ -34,6 +34,7 @@ class Recheck:
 
     @property
     def holds(self) -> bool:
+        """Whether the plan still fits the cluster."""
         return not self.moved and not self.blockers
 
 
@@ -51,7 +52,7 @@ def preview(*, cluster: Cluster, request: IngressRequest) -> Plan:
     )
 
 
-def submit(  # noqa: PLR0913 - what a change request consists of
+def submit(
     *,
     cluster: Cluster,
     request: IngressRequest,

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Job
-from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from tasks import jobs as celery_tasks
 
 LOOK_EVERY = timedelta(seconds=10)
@@ -42,9 +42,7 @@ def register_local(*, now: datetime) -> None:
         )
 
 
-def add(  # noqa: PLR0913 - what the form asks
-    *, name: str, endpoint: str, tls_ca: str, tls_certificate: str, tls_key: str, now: datetime
-) -> Cluster:
+def add(*, name: str, endpoint: str, tls_ca: str, tls_certificate: str, tls_key: str, now: datetime) -> Cluster:
     """Register a Swarm by one of its managers, and ask a worker to look at it."""
     with transaction.atomic():
         cluster = Cluster.objects.create(

@@ -44,7 +44,7 @@ def find_link(*, token: str, now: datetime) -> SetupLink:
     return link
 
 
-def accept(  # noqa: PLR0913 - what the form asks
+def accept(
     *, token: str, username: str, password: str, full_name: str, approval_mode: ApprovalMode | None, now: datetime
 ) -> User:
     """Make the account of a link, once. The first account also chooses how changes are approved."""
@@ -57,9 +57,7 @@ def accept(  # noqa: PLR0913 - what the form asks
         person.is_staff = link.grants_admin
         person.save(update_fields=["is_staff"])
         if not Installation.objects.exists():
-            Installation.objects.create(
-                pk=1, approval_mode=approval_mode or ApprovalMode.TWO_PEOPLE, created_at=now
-            )
+            Installation.objects.create(pk=1, approval_mode=approval_mode or ApprovalMode.TWO_PEOPLE, created_at=now)
     return person
 
 
@@ -75,6 +73,7 @@ def approval_mode() -> ApprovalMode:
 
 
 def set_approval_mode(*, mode: ApprovalMode) -> None:
+    """Choose anew how changes are approved; holds for approvals from now on."""
     Installation.objects.filter(pk=1).update(approval_mode=mode)
 
 

@@ -3,9 +3,8 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from overlayweb.domain.estimates import Measured, ServiceHistory, Timings
 from overlayweb.domain.lifecycle import JobStatus, Pass, StepStatus
@@ -19,8 +18,9 @@ def of_cluster(*, cluster: Cluster) -> Timings:
     """Medians of the latest succeeded rebuilds of this cluster; lab defaults for what was never measured."""
     default = Timings()
     measured: dict[str, list[float]] = defaultdict(list)
-    for name, took in _steps(cluster).values_list("name", F("finished_at") - F("started_at")):
-        measured[name].append(took.total_seconds() if isinstance(took, timedelta) else float(took))
+    for step in _steps(cluster):
+        if step.started_at and step.finished_at:
+            measured[step.name].append((step.finished_at - step.started_at).total_seconds())
     return Timings(
         remove=_median(measured["remove"], default.remove),
         create=_median(measured["create"], default.create),
@@ -34,9 +34,9 @@ def drains(*, cluster: Cluster) -> Sequence[ServiceHistory]:
     rows = JobService.objects.filter(
         job__cluster=cluster, released_at__isnull=False, off_at__isnull=False, job__status=JobStatus.SUCCEEDED
     ).order_by("-job__created_at")[: 500 * JOBS]
-    for service_id, released_at, off_at in rows.values_list("service_id", "released_at", "off_at"):
-        if len(seen[service_id]) < JOBS:
-            seen[service_id].append((off_at - released_at).total_seconds())
+    for row in rows.only("service_id", "released_at", "off_at"):
+        if row.released_at and row.off_at and len(seen[row.service_id]) < JOBS:
+            seen[row.service_id].append((row.off_at - row.released_at).total_seconds())
     return [ServiceHistory(service_id=key, drain_seconds=tuple(values)) for key, values in sorted(seen.items())]
 
 

@@ -11,6 +11,7 @@ settings as the target (RESTORE).
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from overlayweb.domain import ingress_plans, specs
 from overlayweb.domain.lifecycle import Pass
@@ -54,6 +55,7 @@ class IngressRebuild:
         )
 
     def run(self, name: str, context: Context) -> str:
+        """Run one of the eight steps, named in the plan."""
         return _STEPS[name](context)
 
     def way_back(self, context: Context) -> Pass | None:
@@ -65,6 +67,7 @@ class IngressRebuild:
         return Pass.PUT_BACK if context.plan.ingress_id in ids else Pass.RESTORE
 
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
+        """How a pass that came to its end has left the cluster."""
         if current_pass is Pass.FORWARD:
             return f"The ingress is {plan.after.subnet} now and every service has its ports back"
         if current_pass is Pass.PUT_BACK:
@@ -99,9 +102,7 @@ def record(context: Context) -> str:
         if service is None or service.spec.digest != effect.spec_digest:
             raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
         rows.append(
-            _snapshot(
-                context, swarm, service, strategy=effect.strategy, after_seconds=effect.release_after_seconds
-            )
+            _snapshot(context, swarm, service, strategy=effect.strategy, after_seconds=effect.release_after_seconds)
         )
     said = _recorded(len(rows))
     context.ledger.record(rows, step=context.step, message=said)
@@ -186,7 +187,7 @@ def create(context: Context) -> str:
     for _ in range(CREATE_TRIES):
         network = _created(context, settings)
         waiting = context.wait(
-            f"allocated {network.id}", lambda n=network: _unallocated(context, n), seconds=ALLOCATE_SECONDS, every=0.1
+            f"allocated {network.id}", partial(_unallocated, context, network), seconds=ALLOCATE_SECONDS, every=0.1
         )
         if not waiting:
             nudge(context)

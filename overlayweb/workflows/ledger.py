@@ -39,7 +39,7 @@ class Entry:
             setattr(self.job, name, value)
             self._touched.add(name)
 
-    def event(  # noqa: PLR0913 - an event has that many columns
+    def event(
         self,
         message: str,
         *,
@@ -64,6 +64,7 @@ class Entry:
         )
 
     def save(self) -> None:
+        """Write the job's changed fields."""
         self.job.save(update_fields=sorted(self._touched))
 
 
@@ -108,9 +109,7 @@ class Ledger:
 
     def current_step(self, job: Job) -> Step | None:
         """The step to run: the first of the pass that is neither done nor left out."""
-        open_steps = job.steps.filter(
-            of_pass=job.current_pass, status__in=[StepStatus.PENDING, StepStatus.RUNNING]
-        )
+        open_steps = job.steps.filter(of_pass=job.current_pass, status__in=[StepStatus.PENDING, StepStatus.RUNNING])
         return open_steps.order_by("ordinal").first()
 
     def lay_out(self, current_pass: Pass, planned: Iterable[PlannedStep]) -> None:
@@ -119,6 +118,7 @@ class Ledger:
             self._lay_out(entry.job, current_pass, planned)
 
     def start(self, step: Step) -> None:
+        """Mark the step as running and count the attempt."""
         with self.entry() as entry:
             fresh = step.started_at is None
             step.status = StepStatus.RUNNING
@@ -129,6 +129,7 @@ class Ledger:
                 entry.event(step.title, kind="step_started", step=step)
 
     def finish(self, step: Step, detail: str) -> None:
+        """Mark the step as done; ``detail`` says what was done."""
         with self.entry() as entry:
             step.status, step.finished_at, step.detail = StepStatus.SUCCEEDED, entry.at, detail
             step.save(update_fields=["status", "finished_at", "detail"])
@@ -152,6 +153,7 @@ class Ledger:
             entry.event(detail, kind="progress", level=level, step=step)
 
     def say(self, message: str, *, step: Step | None = None, level: str = Event.Level.INFO, subject: str = "") -> None:
+        """Append one line to the job's story."""
         with self.entry() as entry:
             entry.event(message, level=level, step=step, subject=subject)
 
@@ -209,6 +211,7 @@ class Ledger:
             entry.job.steps.filter(status=StepStatus.PENDING).update(status=StepStatus.SKIPPED)
 
     def begin_pass(self, new_pass: Pass, planned: Iterable[PlannedStep], message: str) -> None:
+        """Go in another direction: lay its steps out and make it the current pass."""
         with self.entry() as entry:
             entry.touch(current_pass=new_pass)
             self._lay_out(entry.job, new_pass, planned)
@@ -218,9 +221,7 @@ class Ledger:
         """The job is over."""
         with self.entry() as entry:
             status = lifecycle.job_after(JobStatus(entry.job.status), event)
-            entry.touch(
-                status=status, outcome=outcome, finished_at=entry.at, owner="", attention=[], lease_until=None
-            )
+            entry.touch(status=status, outcome=outcome, finished_at=entry.at, owner="", attention=[], lease_until=None)
             level = Event.Level.INFO if status is JobStatus.SUCCEEDED else Event.Level.WARNING
             entry.event(outcome, kind="ended", level=level, data={"status": status})
 

@@ -17,7 +17,8 @@ class SwarmEngine(Protocol):
     def observe(self) -> Swarm:
         """Everything at once: swarm, nodes, networks, services, tasks. Raises NotAManager where it applies."""
 
-    def nodes(self) -> tuple[Node, ...]: ...
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes of the Swarm."""
 
     def networks(self) -> tuple[Network, ...]:
         """All networks of the list, swarm and local scope. Unallocated overlays show no driver here."""
@@ -25,7 +26,8 @@ class SwarmEngine(Protocol):
     def network(self, network_id: str) -> Network | None:
         """One network inspected by its full id, with peers; None when this manager has released it (404)."""
 
-    def services(self) -> tuple[Service, ...]: ...
+    def services(self) -> tuple[Service, ...]:
+        """All services, specs whole."""
 
     def service(self, service_id: str) -> Service | None:
         """One service, or None when it is gone."""

@@ -130,4 +130,3 @@ def watch_starting(context: Context, rows: Iterable[JobService], swarm_tasks: It
             )
         elif containers != row.containers_now:
             context.ledger.change_service(row, step=context.step, containers_now=containers)
-

@@ -65,7 +65,8 @@ class Workflow(Protocol):
 
     kind: str
 
-    def steps(self, current_pass: Pass, plan: Plan) -> tuple[PlannedStep, ...]: ...
+    def steps(self, current_pass: Pass, plan: Plan) -> tuple[PlannedStep, ...]:
+        """The steps of one direction, in order."""
 
     def run(self, name: str, context: "Context") -> str:
         """Run one step to its end and return what was done, in words. Must be safe to run again from anywhere.
@@ -83,9 +84,7 @@ class Workflow(Protocol):
 class Context:
     """What a step gets: the plan, the engine, the ledger, and time that can be taken away."""
 
-    def __init__(
-        self, *, job: Job, engine: SwarmEngine, ledger: Ledger, lost: threading.Event, ends_at: float
-    ) -> None:
+    def __init__(self, *, job: Job, engine: SwarmEngine, ledger: Ledger, lost: threading.Event, ends_at: float) -> None:
         self.job = job
         self.plan = job.plan()
         self.current_pass = Pass(job.current_pass)
@@ -105,6 +104,7 @@ class Context:
 
     @contextmanager
     def in_step(self, step: Step) -> Iterator[None]:
+        """Make ``step`` the one that runs."""
         self._step = step
         try:
             yield
@@ -173,7 +173,7 @@ def advance(
 class _Slice:
     """One claimed slice of a job."""
 
-    def __init__(  # noqa: PLR0913 - the wiring of one slice, made in one place
+    def __init__(
         self,
         claim: Claim,
         workflow: Workflow,
@@ -232,20 +232,25 @@ class _Slice:
                 context.pulse()
                 detail = self.workflow.run(step.name, context)
             self.ledger.finish(step, detail)
-        except RedirectedError:
-            return False  # the loop sees what people want
-        except OperatorNeededError as error:
-            return self._give_up(step, error.sentences)
-        except EngineError as error:
-            return self._engine_error(job, step, error)
-        except StepFailedError as error:
-            return self._fail(job, step, str(error), JobStatus.FAILED)
         except (LostClaimError, _SliceOverError):
             raise
-        except Exception as error:
-            logger.exception("job %s: %s", job.pk, step.name)
-            return self._bug(job, step, error)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the ledger gets to know and the way back is found
+            return self._stopped(job, step, error)
         return False
+
+    def _stopped(self, job: Job, step: Step, error: Exception) -> bool:
+        """What follows from a step that did not come to its end; True when the job rests."""
+        match error:
+            case RedirectedError():
+                return False  # the loop sees what people want
+            case OperatorNeededError():
+                return self._give_up(step, error.sentences)
+            case EngineError():
+                return self._engine_error(job, step, error)
+            case StepFailedError():
+                return self._fail(job, step, str(error), JobStatus.FAILED)
+        logger.error("job %s: %s", job.pk, step.name, exc_info=error)
+        return self._bug(job, step, error)
 
     def _engine_error(self, job: Job, step: Step, error: EngineError) -> bool:
         """Ask again what may still work; turn back from what will not."""
@@ -340,4 +345,3 @@ _ENDINGS = {
     JobStatus.ERRORED: JobEvent.ERR,
     JobStatus.CANCELLED: JobEvent.CANCEL,
 }
-
