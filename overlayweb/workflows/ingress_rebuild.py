@@ -8,31 +8,23 @@ Ways back: before the removal the specs are put back (PUT_BACK); after it the sa
 settings as the target (RESTORE).
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from overlayweb.domain import ingress_plans, specs
 from overlayweb.domain.lifecycle import Pass
-from overlayweb.domain.plans import IngressSettings, Plan, PlannedStep, Strategy
-from overlayweb.domain.swarm import Network, Node, Service, Swarm
-from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
+from overlayweb.domain.plans import Plan, PlannedStep, Strategy
+from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.engine.errors import NotFound, Refused
 from overlayweb.models import Event, JobService, reserved_ranges
-from overlayweb.workflows import release
+from overlayweb.workflows import ingress_network, peers, problems, release
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
-JOB_LABEL = "com.overlayweb.job"
-NUDGE_LABEL = "com.overlayweb.nudge"
-
 DRAIN_MARGIN_SECONDS = 120.0
-REMOVE_SECONDS = 60.0
-CREATE_CONFLICT_SECONDS = 60.0
 ALLOCATE_SECONDS = 10.0
 CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 120.0
 PEERS_SECONDS = 45.0
-NUDGE_EVERY_SECONDS = 5.0
 
 State = JobService.State
 
@@ -63,7 +55,7 @@ class IngressRebuild:
         rows = list(context.job.services.all())
         if not any(map(release.was_touched, rows)) and not context.job.point_passed:
             return None
-        ids = {network.id for network in _ingresses(context)}
+        ids = {network.id for network in ingress_network.existing(context)}
         return Pass.PUT_BACK if context.plan.ingress_id in ids else Pass.RESTORE
 
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
@@ -112,7 +104,7 @@ def record(context: Context) -> str:
 def take_off(context: Context) -> str:
     """Take the services off the ingress, slow stoppers first, so that all have drained together."""
     rows = _rows(context, skip_untouched=False)
-    net = _current_ingress_id(context)
+    net = ingress_network.current_id(context)
     for row in sorted(rows, key=lambda row: row.release_after_seconds):
         if row.state in {State.RELEASING, State.OFF, State.GONE} and context.current_pass is Pass.FORWARD:
             continue
@@ -125,7 +117,7 @@ def take_off(context: Context) -> str:
         context.ledger.change_service(
             row,
             step=context.step,
-            message=f"{row.name} is {how}; its {_containers(row.containers_before)} leave the ingress",
+            message=f"{row.name} is {how}; its {ingress_network.containers(row.containers_before)} leave the ingress",
             state=State.RELEASING,
             released_at=row.released_at or context.now(),
             containers_now=row.containers_before,
@@ -136,7 +128,7 @@ def take_off(context: Context) -> str:
 def drain(context: Context) -> str:
     """Wait until every Swarm task has verifiably left the old ingress, on every node. Twice in a row."""
     rows = _rows(context, skip_untouched=False)
-    net = _current_ingress_id(context)
+    net = ingress_network.current_id(context)
     if not net:
         return "There is no ingress to leave"
     clean = 0
@@ -145,7 +137,7 @@ def drain(context: Context) -> str:
         nonlocal clean
         swarm_tasks = context.engine.swarm_tasks()
         release.watch_leaving(context, rows, swarm_tasks, net)
-        waiting = _still_on(context, [t.node_id for t in swarm_tasks if t.may_be_on(net)])
+        waiting = ingress_network.still_on(context, [t.node_id for t in swarm_tasks if t.may_be_on(net)])
         clean = 0 if waiting else clean + 1
         return waiting if waiting or clean > 1 else context.step.detail or "Looking once more"
 
@@ -157,11 +149,11 @@ def drain(context: Context) -> str:
 
 def remove(context: Context) -> str:
     """Remove the ingress by its id and wait until this manager has let go of it. The point of no return."""
-    found = _ingresses(context)
-    target = _to_remove(context, found)
+    found = ingress_network.existing(context)
+    target = ingress_network.to_remove(context, found)
     if target is None:
         return "It is gone already"
-    _refuse_while_used(context, target)
+    ingress_network.refuse_while_used(context, target)
     context.pulse()
     context.ledger.pass_point_of_no_return(context.step)
     context.ledger.intend(context.step, remove=target.id)
@@ -173,28 +165,31 @@ def remove(context: Context) -> str:
         if context.current_pass is Pass.FORWARD:
             context.ledger.take_back_point(context.step)
         raise StepFailedError(f"The engine refuses to remove the ingress: {error}") from error
-    waiting = context.wait("gone", lambda: _still_there(context, target), seconds=REMOVE_SECONDS, every=0.1)
+    waiting = context.wait(
+        "gone", lambda: ingress_network.still_there(context, target), seconds=ingress_network.REMOVE_SECONDS, every=0.1
+    )
     if waiting:
-        raise StepFailedError(
-            f"{waiting} after {REMOVE_SECONDS:.0f} s. Its node holds on to it: restart dockerd on the manager."
-        )
-    return f"{target.name} {_subnet(target)} is gone"
+        raise StepFailedError(f"{waiting}. Restart dockerd on the manager, which holds on to it.")
+    return f"{target.name} {ingress_network.subnet_of(target)} is gone"
 
 
 def create(context: Context) -> str:
     """Create the ingress with the target's settings, wait until it is allocated, and nudge every node."""
-    settings = target_settings(context)
+    settings = ingress_network.target_settings(context)
     for _ in range(CREATE_TRIES):
-        network = _created(context, settings)
+        network = ingress_network.created(context, settings)
         waiting = context.wait(
-            f"allocated {network.id}", partial(_unallocated, context, network), seconds=ALLOCATE_SECONDS, every=0.1
+            f"allocated {network.id}",
+            partial(ingress_network.unallocated, context, network),
+            seconds=ALLOCATE_SECONDS,
+            every=0.1,
         )
         if not waiting:
-            nudge(context)
+            peers.nudge(context)
             return f"{settings.name} {settings.subnet} is allocated"
         # A late allocation is never registered as the ingress: take it away and make another.
         context.ledger.say(f"{waiting}; it is removed and made again", step=context.step, level=Event.Level.WARNING)
-        _remove_again(context, network)
+        ingress_network.remove_again(context, network)
     raise StepFailedError(
         f"Swarm accepted {settings.subnet} but did not allocate it, {CREATE_TRIES} times. "
         "Something that a manager does not show uses these addresses."
@@ -227,49 +222,16 @@ def verify(context: Context) -> str:
         if row.state != State.GONE:
             context.pulse()
             release.write(context, row, lambda spec: spec)
-    net = _current_ingress_id(context)
-    context.wait("peers", lambda: _waiting_for_peers(context, net), seconds=PEERS_SECONDS, every=0.5)
-    take_nudges_off(context)
+    net = ingress_network.current_id(context)
+    context.wait("peers", lambda: peers.waiting_for(context, net), seconds=PEERS_SECONDS, every=0.5)
+    peers.take_nudges_off(context)
     context.wait("strength", _Strength(context, rows), seconds=10.0)
-    problems = [*_ingress_problems(context), *_peer_problems(context, net), *_service_problems(context, rows)]
-    if problems:
-        raise OperatorNeededError(problems)
+    wrong = [*problems.of_ingress(context), *problems.of_peers(context, net), *problems.of_services(context, rows)]
+    if wrong:
+        raise OperatorNeededError(wrong)
     kept = sum(bool(row.edited) for row in rows)
     same = f"{len(rows) - kept} of {len(rows)} specs equal the snapshot"
     return f"{same}; {kept} keep what somebody else changed" if kept else same
-
-
-def target_settings(context: Context) -> IngressSettings:
-    """What the ingress shall be in this pass."""
-    return context.plan.after if context.current_pass is Pass.FORWARD else context.plan.before
-
-
-def nudge(context: Context) -> None:
-    """Change a label of every ready node: only node and task events make Swarm attach a node to a new ingress."""
-    value = f"{context.job.pk}-{time.time_ns()}"
-    context.ledger.intend(context.step, nudged_at=time.time())
-    for node in context.engine.nodes():
-        if node.ready:
-            context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=value)
-
-
-def take_nudges_off(context: Context) -> None:
-    """Leave no label behind."""
-    for node in context.engine.nodes():
-        if any(key == NUDGE_LABEL for key, _ in node.labels):
-            context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=None)
-
-
-# Reading the cluster
-
-
-def _ingresses(context: Context) -> list[Network]:
-    return [network for network in context.engine.networks() if network.ingress and network.scope == "swarm"]
-
-
-def _current_ingress_id(context: Context) -> str:
-    found = _ingresses(context)
-    return found[0].id if found else ""
 
 
 def _rows(context: Context, *, skip_untouched: bool = True) -> list[JobService]:
@@ -279,14 +241,6 @@ def _rows(context: Context, *, skip_untouched: bool = True) -> list[JobService]:
 
 def _recorded(count: int) -> str:
     return f"{count} services and the old ingress, saved before anything changes"
-
-
-def _containers(count: int) -> str:
-    return "1 container" if count == 1 else f"{count} containers"
-
-
-def _subnet(network: Network) -> str:
-    return network.ipam[0].subnet if network.ipam else "(no subnet)"
 
 
 def _snapshot(
@@ -322,197 +276,21 @@ def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], ne
         context.sleep(min(left, 0.5))
 
 
-def _still_on(context: Context, node_ids: list[str]) -> str:
-    if not node_ids:
-        return ""
-    names = {node.id: node.hostname for node in context.engine.nodes()}
-    counted = sorted((names.get(node_id, node_id), node_ids.count(node_id)) for node_id in set(node_ids))
-    return "Waiting for " + ", ".join(f"{name} ({_containers(count)})" for name, count in counted)
-
-
-def _to_remove(context: Context, found: list[Network]) -> Network | None:
-    """The ingress that has to go in this pass, or None. Raises StepFailedError for one that is not ours to remove."""
-    if not found:
-        return None
-    if len(found) > 1:
-        raise StepFailedError("There are two ingress networks. Nothing is removed until one is taken away by hand.")
-    network = found[0]
-    if context.current_pass is Pass.FORWARD:
-        if network.id == context.plan.ingress_id:
-            return network
-        if _is_ours(context, network):
-            return None
-        raise StepFailedError(f"Somebody replaced the ingress by {network.name} {_subnet(network)}. Plan again.")
-    if network.id == context.plan.ingress_id or _restored(context, network):
-        return None
-    if _is_ours(context, network):
-        return network
-    raise StepFailedError(f"The ingress {network.name} {_subnet(network)} was made by somebody else. Decide by hand.")
-
-
-def _is_ours(context: Context, network: Network) -> bool:
-    return (JOB_LABEL, _mark(context, Pass.FORWARD)) in network.labels
-
-
-def _restored(context: Context, network: Network) -> bool:
-    return (JOB_LABEL, _mark(context, Pass.RESTORE)) in network.labels
-
-
-def _mark(context: Context, current_pass: Pass) -> str:
-    return f"{context.job.pk}" if current_pass is Pass.FORWARD else f"{context.job.pk}-restored"
-
-
-def _refuse_while_used(context: Context, network: Network) -> None:
-    """The engine looks at specs only; what wedges a cluster is a container that is still attached."""
-    nodes = [t.node_id for t in context.engine.swarm_tasks() if t.may_be_on(network.id)]
-    if waiting := _still_on(context, nodes):
-        raise StepFailedError(f"Containers came back onto the ingress. {waiting}.")
-    publishing = [s.name for s in context.engine.services() if specs.publishes_through_ingress(s.spec)]
-    if publishing:
-        raise StepFailedError(f"Published again by somebody else meanwhile: {', '.join(sorted(publishing))}.")
-
-
-def _still_there(context: Context, network: Network) -> str:
-    if any(other.id == network.id for other in context.engine.networks()):
-        return f"{network.name} is still listed"
-    return f"The manager's node still holds {network.name}" if context.engine.network(network.id) else ""
-
-
-def _created(context: Context, settings: IngressSettings) -> Network:
-    """The ingress that this job made in this pass: found by its label, or made now."""
-    made: list[Network] = []
-
-    def attempt() -> str:
-        found = _ingresses(context)
-        if found:
-            made.append(_adopted(context, found))
-            return ""
-        labels = {JOB_LABEL: _mark(context, context.current_pass)}
-        context.ledger.intend(context.step, create=settings.subnet)
-        try:
-            context.engine.create_ingress(settings=settings, labels=labels)
-        except AlreadyExists:
-            return "The manager's node still lets go of the old ingress"
-        except Refused as error:
-            raise StepFailedError(f"The engine refuses to create the ingress: {error}") from error
-        return "The new ingress is not listed yet"
-
-    waiting = context.wait("create", attempt, seconds=CREATE_CONFLICT_SECONDS, every=0.1)
-    if waiting:
-        raise StepFailedError(f"No ingress could be made within {CREATE_CONFLICT_SECONDS:.0f} s: {waiting}.")
-    return made[0]
-
-
-def _adopted(context: Context, found: list[Network]) -> Network:
-    if len(found) > 1:
-        raise OperatorNeededError(["There are two ingress networks. Remove one by its id, then continue."])
-    network = found[0]
-    ours = _is_ours(context, network) if context.current_pass is Pass.FORWARD else _restored(context, network)
-    if ours or network.id == context.plan.ingress_id:
-        return network
-    raise StepFailedError(f"Somebody else made the ingress {network.name} {_subnet(network)} meanwhile.")
-
-
-def _unallocated(context: Context, network: Network) -> str:
-    found = next((other for other in _ingresses(context) if other.id == network.id), None)
-    return "" if found and found.allocated else "The new ingress is not allocated"
-
-
-def _remove_again(context: Context, network: Network) -> None:
-    context.ledger.intend(context.step, remove=network.id)
-    try:
-        context.engine.remove_network(network.id)
-    except NotFound:
-        return
-    context.wait(f"gone {network.id}", lambda: _still_there(context, network), seconds=REMOVE_SECONDS, every=0.1)
-
-
-# Verifying
-
-
 class _Strength:
     """Follows the starting services; nudges nodes that have not joined while it waits."""
 
     def __init__(self, context: Context, rows: list[JobService]) -> None:
         self.context = context
         self.rows = rows
-        self.net = _current_ingress_id(context)
+        self.net = ingress_network.current_id(context)
 
     def __call__(self) -> str:
         release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.net)
         waiting = [row for row in self.rows if row.state == State.STARTING]
         if not waiting:
             return ""
-        _nudge_again(self.context, self.net)
+        peers.nudge_again(self.context, self.net)
         return "Waiting for " + ", ".join(f"{r.name} ({r.containers_now} of {r.containers_before})" for r in waiting)
-
-
-def _missing_peers(context: Context, net: str) -> list[Node]:
-    """Ready nodes that have not joined the ingress. Behind NAT, where addresses differ, only the count tells."""
-    network = context.engine.network(net) if net else None
-    expected = [node for node in context.engine.nodes() if node.ready]
-    if network is None:
-        return expected
-    if len(network.peers) >= len(expected):
-        return []
-    return [node for node in expected if node.address not in network.peers]
-
-
-def _nudge_again(context: Context, net: str) -> None:
-    if time.time() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
-        return
-    if _missing_peers(context, net):
-        nudge(context)
-
-
-def _waiting_for_peers(context: Context, net: str) -> str:
-    missing = _missing_peers(context, net)
-    if not missing:
-        return ""
-    _nudge_again(context, net)
-    return "Waiting for the new ingress on " + ", ".join(node.hostname for node in missing)
-
-
-def _ingress_problems(context: Context) -> list[str]:
-    found = _ingresses(context)
-    if len(found) == 1:
-        wanted, is_now = target_settings(context), ingress_plans.settings_of(found[0])
-        same = replace(is_now, labels=wanted.labels) == wanted
-        return [] if same else [f"The ingress is {is_now.subnet}, not {wanted.subnet} as planned."]
-    count = "no ingress network" if not found else f"{len(found)} ingress networks"
-    return [f"There is {count} where there must be one."]
-
-
-def _peer_problems(context: Context, net: str) -> list[str]:
-    return [
-        f"{node.hostname} ({node.address}) has not joined the new ingress: run `systemctl restart docker` there, "
-        "then continue."
-        for node in _missing_peers(context, net)
-    ]
-
-
-def _service_problems(context: Context, rows: list[JobService]) -> list[str]:
-    problems = []
-    for row in rows:
-        if row.state == State.GONE:
-            continue
-        service = context.engine.service(row.service_id)
-        if service is not None and service.spec != row.target_spec:
-            paths = ", ".join(specs.differences(row.target_spec, service.spec))
-            problems.append(f"{row.name} does not equal its snapshot at {paths}.")
-        if row.state == State.STARTING:
-            problems.append(_weak(context, row))
-    return problems
-
-
-def _weak(context: Context, row: JobService) -> str:
-    errors = {
-        t.error or t.message
-        for t in context.engine.swarm_tasks()
-        if t.service_id == row.service_id and t.state in {"rejected", "failed", "new", "pending"}
-    }
-    why = f" Swarm says: {'; '.join(sorted(filter(None, errors)))}." if any(errors) else ""
-    return f"{row.name} runs {row.containers_now} of {row.containers_before} containers on the ingress.{why}"
 
 
 _STEPS: dict[str, Callable[[Context], str]] = {

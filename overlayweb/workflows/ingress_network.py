@@ -1,0 +1,148 @@
+"""The ingress network of a rebuild: which one is there, whose it is, and making and removing it."""
+
+from overlayweb.domain import specs
+from overlayweb.domain.lifecycle import Pass
+from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.swarm import Network
+from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
+from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
+
+JOB_LABEL = "com.overlayweb.job"
+
+REMOVE_SECONDS = 60.0
+CREATE_CONFLICT_SECONDS = 60.0
+
+
+def target_settings(context: Context) -> IngressSettings:
+    """What the ingress shall be in this pass."""
+    return context.plan.after if context.current_pass is Pass.FORWARD else context.plan.before
+
+
+def existing(context: Context) -> list[Network]:
+    """Every ingress network of the Swarm: one, if all is well. By its flag, never by its name."""
+    return [network for network in context.engine.networks() if network.ingress and network.scope == "swarm"]
+
+
+def current_id(context: Context) -> str:
+    """The full id of the ingress network, "" when there is none."""
+    found = existing(context)
+    return found[0].id if found else ""
+
+
+def to_remove(context: Context, found: list[Network]) -> Network | None:
+    """The ingress that has to go in this pass, or None. Raises StepFailedError for one that is not ours to remove."""
+    if not found:
+        return None
+    if len(found) > 1:
+        raise StepFailedError("There are two ingress networks. Nothing is removed until one is taken away by hand.")
+    network = found[0]
+    if context.current_pass is Pass.FORWARD:
+        if network.id == context.plan.ingress_id:
+            return network
+        if _is_ours(context, network):
+            return None
+        raise StepFailedError(f"Somebody replaced the ingress by {network.name} {subnet_of(network)}. Plan again.")
+    if network.id == context.plan.ingress_id or _restored(context, network):
+        return None
+    if _is_ours(context, network):
+        return network
+    raise StepFailedError(f"The ingress {network.name} {subnet_of(network)} was made by somebody else. Decide by hand.")
+
+
+def refuse_while_used(context: Context, network: Network) -> None:
+    """The engine looks at specs only; what wedges a cluster is a container that is still attached."""
+    nodes = [t.node_id for t in context.engine.swarm_tasks() if t.may_be_on(network.id)]
+    if waiting := still_on(context, nodes):
+        raise StepFailedError(f"Containers came back onto the ingress. {waiting}.")
+    publishing = [s.name for s in context.engine.services() if specs.publishes_through_ingress(s.spec)]
+    if publishing:
+        raise StepFailedError(f"Published again by somebody else meanwhile: {', '.join(sorted(publishing))}.")
+
+
+def still_there(context: Context, network: Network) -> str:
+    """Who still holds the removed network, in words; "" when this manager has let go of it."""
+    if any(other.id == network.id for other in context.engine.networks()):
+        return f"{network.name} is still listed"
+    return f"The manager's node still holds {network.name}" if context.engine.network(network.id) else ""
+
+
+def created(context: Context, settings: IngressSettings) -> Network:
+    """The ingress that this job made in this pass: found by its label, or made now."""
+    made: list[Network] = []
+
+    def attempt() -> str:
+        found = existing(context)
+        if found:
+            made.append(_adopted(context, found))
+            return ""
+        labels = {JOB_LABEL: _mark(context, context.current_pass)}
+        context.ledger.intend(context.step, create=settings.subnet)
+        try:
+            context.engine.create_ingress(settings=settings, labels=labels)
+        except AlreadyExists:
+            return "The manager's node still lets go of the old ingress"
+        except Refused as error:
+            raise StepFailedError(f"The engine refuses to create the ingress: {error}") from error
+        return "The new ingress is not listed yet"
+
+    waiting = context.wait("create", attempt, seconds=CREATE_CONFLICT_SECONDS, every=0.1)
+    if waiting:
+        raise StepFailedError(f"No ingress could be made within {CREATE_CONFLICT_SECONDS:.0f} s: {waiting}.")
+    return made[0]
+
+
+def unallocated(context: Context, network: Network) -> str:
+    """ "" once Swarm has given the network its driver and addresses. The list tells; inspecting may answer 404."""
+    found = next((other for other in existing(context) if other.id == network.id), None)
+    return "" if found and found.allocated else "The new ingress is not allocated"
+
+
+def remove_again(context: Context, network: Network) -> None:
+    """Remove an ingress that was never allocated, and wait until it is gone."""
+    context.ledger.intend(context.step, remove=network.id)
+    try:
+        context.engine.remove_network(network.id)
+    except NotFound:
+        return
+    context.wait(f"gone {network.id}", lambda: still_there(context, network), seconds=REMOVE_SECONDS, every=0.1)
+
+
+def still_on(context: Context, node_ids: list[str]) -> str:
+    """In words, on which nodes containers are still attached, from one node id for each; "" when there are none."""
+    if not node_ids:
+        return ""
+    names = {node.id: node.hostname for node in context.engine.nodes()}
+    counted = sorted((names.get(node_id, node_id), node_ids.count(node_id)) for node_id in set(node_ids))
+    return "Waiting for " + ", ".join(f"{name} ({containers(count)})" for name, count in counted)
+
+
+def containers(count: int) -> str:
+    """ "1 container", "3 containers"."""
+    return "1 container" if count == 1 else f"{count} containers"
+
+
+def subnet_of(network: Network) -> str:
+    """Its first subnet, for people."""
+    return network.ipam[0].subnet if network.ipam else "(no subnet)"
+
+
+def _is_ours(context: Context, network: Network) -> bool:
+    return (JOB_LABEL, _mark(context, Pass.FORWARD)) in network.labels
+
+
+def _restored(context: Context, network: Network) -> bool:
+    return (JOB_LABEL, _mark(context, Pass.RESTORE)) in network.labels
+
+
+def _mark(context: Context, current_pass: Pass) -> str:
+    return f"{context.job.pk}" if current_pass is Pass.FORWARD else f"{context.job.pk}-restored"
+
+
+def _adopted(context: Context, found: list[Network]) -> Network:
+    if len(found) > 1:
+        raise OperatorNeededError(["There are two ingress networks. Remove one by its id, then continue."])
+    network = found[0]
+    ours = _is_ours(context, network) if context.current_pass is Pass.FORWARD else _restored(context, network)
+    if ours or network.id == context.plan.ingress_id:
+        return network
+    raise StepFailedError(f"Somebody else made the ingress {network.name} {subnet_of(network)} meanwhile.")

@@ -1,0 +1,56 @@
+"""Which nodes have joined the ingress, and the nudge for those that have not.
+
+Creating a network allocates no node attachments; only node and task events do. A node label change is a safe one.
+"""
+
+import time
+
+from overlayweb.domain.swarm import Node
+from overlayweb.workflows.runner import Context
+
+NUDGE_LABEL = "com.overlayweb.nudge"
+NUDGE_EVERY_SECONDS = 5.0
+
+
+def nudge(context: Context) -> None:
+    """Change a label of every ready node: only node and task events make Swarm attach a node to a new ingress."""
+    value = f"{context.job.pk}-{time.time_ns()}"
+    context.ledger.intend(context.step, nudged_at=time.time())
+    for node in context.engine.nodes():
+        if node.ready:
+            context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=value)
+
+
+def take_nudges_off(context: Context) -> None:
+    """Leave no label behind."""
+    for node in context.engine.nodes():
+        if any(key == NUDGE_LABEL for key, _ in node.labels):
+            context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=None)
+
+
+def missing(context: Context, net: str) -> list[Node]:
+    """Ready nodes that have not joined the ingress. Behind NAT, where addresses differ, only the count tells."""
+    network = context.engine.network(net) if net else None
+    expected = [node for node in context.engine.nodes() if node.ready]
+    if network is None:
+        return expected
+    if len(network.peers) >= len(expected):
+        return []
+    return [node for node in expected if node.address not in network.peers]
+
+
+def nudge_again(context: Context, net: str) -> None:
+    """Nudge once more, not more often than every few seconds, if a node is missing."""
+    if time.time() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
+        return
+    if missing(context, net):
+        nudge(context)
+
+
+def waiting_for(context: Context, net: str) -> str:
+    """Which nodes are missing, in words; nudges them again. "" when all have joined."""
+    away = missing(context, net)
+    if not away:
+        return ""
+    nudge_again(context, net)
+    return "Waiting for the new ingress on " + ", ".join(node.hostname for node in away)

@@ -1,0 +1,55 @@
+"""What is left wrong at the end of a rebuild, as sentences that say what to do."""
+
+from dataclasses import replace
+
+from overlayweb.domain import ingress_plans, specs
+from overlayweb.models import JobService
+from overlayweb.workflows import ingress_network, peers
+from overlayweb.workflows.runner import Context
+
+State = JobService.State
+
+
+def of_ingress(context: Context) -> list[str]:
+    """The one ingress that there must be, with the settings of the plan."""
+    found = ingress_network.existing(context)
+    if len(found) == 1:
+        wanted, is_now = ingress_network.target_settings(context), ingress_plans.settings_of(found[0])
+        same = replace(is_now, labels=wanted.labels) == wanted
+        return [] if same else [f"The ingress is {is_now.subnet}, not {wanted.subnet} as planned."]
+    count = "no ingress network" if not found else f"{len(found)} ingress networks"
+    return [f"There is {count} where there must be one."]
+
+
+def of_peers(context: Context, net: str) -> list[str]:
+    """Nodes that have not joined the ingress."""
+    return [
+        f"{node.hostname} ({node.address}) has not joined the new ingress: run `systemctl restart docker` there, "
+        "then continue."
+        for node in peers.missing(context, net)
+    ]
+
+
+def of_services(context: Context, rows: list[JobService]) -> list[str]:
+    """Services that do not equal their snapshot, or are weaker than before."""
+    problems = []
+    for row in rows:
+        if row.state == State.GONE:
+            continue
+        service = context.engine.service(row.service_id)
+        if service is not None and service.spec != row.target_spec:
+            paths = ", ".join(specs.differences(row.target_spec, service.spec))
+            problems.append(f"{row.name} does not equal its snapshot at {paths}.")
+        if row.state == State.STARTING:
+            problems.append(_weak(context, row))
+    return problems
+
+
+def _weak(context: Context, row: JobService) -> str:
+    errors = {
+        t.error or t.message
+        for t in context.engine.swarm_tasks()
+        if t.service_id == row.service_id and t.state in {"rejected", "failed", "new", "pending"}
+    }
+    why = f" Swarm says: {'; '.join(sorted(filter(None, errors)))}." if any(errors) else ""
+    return f"{row.name} runs {row.containers_now} of {row.containers_before} containers on the ingress.{why}"
