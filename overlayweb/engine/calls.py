@@ -1,0 +1,131 @@
+"""The one place that talks HTTP to an engine: one limited call at a time, every failure an EngineError."""
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+import urllib3
+
+from overlayweb.engine import failures
+from overlayweb.engine.endpoints import Endpoint
+
+T = TypeVar("T")
+
+WHOLE_CALL = 6
+"""A call that keeps sending bytes may take this many times the limit; no long list of tasks takes that."""
+_CHUNK_BYTES = 1 << 18
+
+
+class Calls:
+    """Calls to one engine. Not for several threads at once.
+
+    ``timeout_seconds`` limits connecting and each wait for bytes; the whole call ends after WHOLE_CALL times that.
+    ``doing`` is for the words of an error and reads on after "could not".
+    """
+
+    def __init__(self, *, session: requests.Session, base_url: str, endpoint: Endpoint, timeout_seconds: float) -> None:
+        self._session = session
+        self._base_url = base_url
+        self._endpoint = endpoint
+        self._timeout = timeout_seconds
+        self._latencies: list[float] = []
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the calls go."""
+        return self._endpoint
+
+    @property
+    def count(self) -> int:
+        """How many calls were answered so far."""
+        return len(self._latencies)
+
+    def latency_since(self, count: int) -> float:
+        """The median time, in seconds, that the answers took since ``count`` calls were answered."""
+        return median(self._latencies[count:] or [0.0])
+
+    def use_version(self, api_version: str) -> None:
+        """Ask for this version of the API from now on."""
+        self._base_url = f"{self._base_url}/v{api_version}"
+
+    def get(self, *path: str, as_: Callable[[Any], T], doing: str, **query: str) -> T:
+        """What ``as_`` makes of the answer. An answer that it cannot read is an EngineUnreachable."""
+        answer = self._send("GET", path, doing=doing, query=query)
+        try:
+            return as_(answer)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise failures.not_understood(endpoint=self._endpoint, doing=doing) from error
+
+    def rows(self, *path: str, as_: Callable[[Any], T], doing: str, **query: str) -> tuple[T, ...]:
+        """What ``as_`` makes of each row of the list that is answered."""
+        return self.get(*path, as_=lambda rows: tuple(as_(row) for row in rows or ()), doing=doing, **query)
+
+    def post(self, *path: str, body: str, doing: str, **query: str) -> Any:
+        """Send JSON text as it is; return the decoded answer, None when it is empty."""
+        return self._send("POST", path, doing=doing, query=query, body=body)
+
+    def delete(self, *path: str, doing: str) -> None:
+        """Remove what is at the path."""
+        self._send("DELETE", path, doing=doing, query={})
+
+    def close(self) -> None:
+        """End the connections."""
+        self._session.close()
+
+    def _send(
+        self, method: str, path: tuple[str, ...], *, doing: str, query: dict[str, str], body: str | None = None
+    ) -> Any:
+        started = time.monotonic()
+        status, content = self._exchange(method, path, doing=doing, query=query, body=body)
+        self._latencies.append(time.monotonic() - started)
+        if not 200 <= status < 300:  # noqa: PLR2004  # the class of HTTP answers that say yes
+            raise failures.answered(status=status, words=_words(content), endpoint=self._endpoint, doing=doing)
+        if not content.strip():
+            return None
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise failures.not_understood(endpoint=self._endpoint, doing=doing) from error
+
+    def _exchange(
+        self, method: str, path: tuple[str, ...], *, doing: str, query: dict[str, str], body: str | None
+    ) -> tuple[int, bytes]:
+        url = "/".join((self._base_url, *(quote(segment, safe="") for segment in path)))
+        try:
+            with self._session.request(
+                method,
+                url,
+                params=query,
+                data=None if body is None else body.encode(),
+                headers={} if body is None else {"Content-Type": "application/json"},
+                timeout=(self._timeout, self._timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return response.status_code, self._content(response)
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' errors are OSErrors
+            raise failures.unreachable(
+                error, endpoint=self._endpoint, doing=doing, limit_seconds=self._timeout
+            ) from error
+
+    def _content(self, response: requests.Response) -> bytes:
+        # Piece by piece: the limit of the session is for each wait, so an answer that drips would never end.
+        deadline = time.monotonic() + WHOLE_CALL * self._timeout
+        pieces: list[bytes] = []
+        while piece := response.raw.read1(_CHUNK_BYTES):
+            pieces.append(piece)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no end of the answer after {len(pieces)} pieces")
+        return b"".join(pieces)
+
+
+def _words(content: bytes) -> str:
+    """What the engine says of its error: the message of its JSON, or the text of whatever else answered."""
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return content[:300].decode(errors="replace")

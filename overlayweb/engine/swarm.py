@@ -1,0 +1,222 @@
+"""The manager of a Swarm, as workflows ask for it: typed calls in, frozen records out."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.specs import Spec, publishes_through_ingress
+from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
+from overlayweb.engine import ourselves, reading
+from overlayweb.engine.calls import Calls
+from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
+
+LABEL_TRIES = 5
+_LABEL_PAUSE_SECONDS = 0.1
+
+
+class DockerEngine:
+    """One manager. Cheap to make, for one thread at a time, closed after use; ``with`` does that.
+
+    Every call may raise EngineError. Made by ``connection.connect``.
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: Calls,
+        engine_version: str,
+        api_version: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._calls = calls
+        self._engine_version = engine_version
+        self._api_version = api_version
+        self._now = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections to the engine."""
+        self._calls.close()
+
+    def observe(self) -> Swarm:
+        """Everything at once: swarm, nodes, networks with the ingress's peers, services, tasks.
+
+        ``observed_at`` is when reading began. The parts are read one after the other: a task may name a service
+        that came or went in between. Raises NotAManager where it applies.
+        """
+        observed_at, before = self._now(), self._calls.count
+        cluster = self._calls.get("swarm", as_=dict, doing="read the Swarm")
+        nodes = self.nodes()
+        networks = tuple(self._with_peers(row) for row in self.networks())
+        services, swarm_tasks = self.services(), self.swarm_tasks()
+        own = ourselves.service_ids(services=services, swarm_tasks=swarm_tasks, containers=ourselves.container_ids())
+        return Swarm(
+            id=cluster["ID"],
+            observed_at=observed_at,
+            engine_version=self._engine_version,
+            api_version=self._api_version,
+            default_addr_pools=tuple(cluster.get("DefaultAddrPool") or (reading.DEFAULT_ADDRESS_POOL,)),
+            subnet_size=cluster.get("SubnetSize") or 24,
+            data_path_port=cluster.get("DataPathPort") or 4789,
+            nodes=nodes,
+            networks=networks,
+            services=services,
+            swarm_tasks=swarm_tasks,
+            own_service_ids=own,
+            latency_seconds=self._calls.latency_since(before),
+            underlay_mtu=reading.engine_mtu(networks),
+        )
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes."""
+        return self._calls.rows("nodes", as_=reading.node, doing="read the nodes")
+
+    def networks(self) -> tuple[Network, ...]:
+        """All networks of the list, swarm and local scope, without peers. Unallocated overlays show no driver."""
+        return self._calls.rows("networks", as_=reading.network, doing="read the networks")
+
+    def network(self, network_id: str) -> Network | None:
+        """One network inspected by its full id, with peers; None when this manager has released it (404).
+
+        On API 1.52 and later an overlay that is not allocated is a 404 too: look for that in ``networks``.
+        """
+        try:
+            found = self._calls.get("networks", network_id, as_=reading.network, doing="inspect the network")
+        except NotFound:
+            return None
+        return found if found.id == network_id else None  # the engine also takes names and beginnings of ids
+
+    def services(self) -> tuple[Service, ...]:
+        """All services."""
+        return self._calls.rows("services", as_=reading.service, doing="read the services", status="true")
+
+    def service(self, service_id: str) -> Service | None:
+        """One service, or None when it is gone."""
+        # By the list and not by inspecting: only the list says how many tasks a global service has.
+        found = self._calls.rows(
+            "services",
+            as_=reading.service,
+            doing="read the service",
+            status="true",
+            filters=json.dumps({"id": [service_id]}),
+        )
+        return next((row for row in found if row.id == service_id), None)
+
+    def swarm_tasks(self) -> tuple[SwarmTask, ...]:
+        """All tasks of services, terminal ones too."""
+        return self._calls.rows("tasks", as_=reading.swarm_task, doing="read the tasks")
+
+    def update_service(self, *, service_id: str, version: int, spec: Spec) -> None:
+        """Replace the spec by exactly this one. Keeps the registry credentials that the Swarm has stored.
+
+        Raises VersionConflict when ``version`` is not the current one, NotFound when the service is gone.
+        """
+        self._calls.post(
+            "services",
+            service_id,
+            "update",
+            body=spec.text,
+            doing="update the service",
+            version=str(version),
+            registryAuthFrom="spec",
+        )
+
+    def remove_network(self, network_id: str) -> None:
+        """Remove by full id. Raises NotFound when it is gone, Refused, naming the services, while specs use it."""
+        try:
+            self._calls.delete("networks", network_id, doing="remove the network")
+        except Refused as error:
+            users = self._users_of(network_id)
+            if not users:
+                raise
+            raise Refused(f"The network is still used by {', '.join(users)}: take it off there first.") from error
+
+    def create_ingress(self, *, settings: IngressSettings, labels: dict[str, str]) -> str:
+        """Create the ingress network with ``settings`` and the extra ``labels``; returns its full id.
+
+        Only registered, not allocated yet, when this returns: poll ``networks`` for its driver. After an
+        EngineUnreachable or EngineFault it may exist: look for its labels. Raises AlreadyExists for a second one
+        or while this node still holds the old one of that name.
+        """
+        # Not followed by an inspection, as the client library does: API 1.52 answers 404 to that.
+        body = json.dumps(ingress_body(settings=settings, labels=labels))
+        made = self._calls.post("networks", "create", body=body, doing=f"create the ingress network {settings.name}")
+        if not isinstance(made, dict) or not made.get("Id"):
+            raise EngineUnreachable(f"{self._calls.endpoint} created a network but does not say which. Look it up.")
+        return str(made["Id"])
+
+    def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
+        """Set a node label, or take it off with None. The rest of the node's spec stays as it is.
+
+        Setting the value that is there writes all the same, since a write is what nudges the node. A version
+        conflict is read again and retried; LABEL_TRIES in a row raise VersionConflict.
+        """
+        for attempt in range(1, LABEL_TRIES + 1):
+            try:
+                self._label_node_once(node_id=node_id, key=key, value=value)
+            except VersionConflict:
+                if attempt == LABEL_TRIES:
+                    raise
+                time.sleep(_LABEL_PAUSE_SECONDS * attempt)
+            else:
+                return
+
+    def _label_node_once(self, *, node_id: str, key: str, value: str | None) -> None:
+        raw: dict[str, Any] = self._calls.get("nodes", node_id, as_=dict, doing="read the node")
+        labels = {name: text for name, text in (raw["Spec"].get("Labels") or {}).items() if name != key}
+        if value is None and len(labels) == len(raw["Spec"].get("Labels") or {}):
+            return
+        spec = {**raw["Spec"], "Labels": labels if value is None else {**labels, key: value}}
+        version = str(raw["Version"]["Index"])
+        self._calls.post("nodes", node_id, "update", body=json.dumps(spec), doing="label the node", version=version)
+
+    def _with_peers(self, listed: Network) -> Network:
+        """The ingress as listed, with the peers that inspecting it shows; none when it can not be inspected."""
+        inspected = self.network(listed.id) if listed.ingress else None
+        return replace(listed, peers=inspected.peers) if inspected else listed
+
+    def _users_of(self, network_id: str) -> tuple[str, ...]:
+        """Names of the services whose spec keeps the network, or () where that can not be read now."""
+        try:
+            network, services = self.network(network_id), self.services()
+        except EngineError:
+            return ()
+        through_ingress = network is not None and network.ingress
+        return tuple(
+            sorted(
+                row.name
+                for row in services
+                if network_id in row.network_ids or (through_ingress and publishes_through_ingress(row.spec))
+            )
+        )
+
+
+def ingress_body(*, settings: IngressSettings, labels: dict[str, str]) -> dict[str, Any]:
+    """The request that creates an ingress network. What is not set is left to Swarm."""
+    addresses = {"Subnet": settings.subnet, "Gateway": settings.gateway, "IPRange": settings.ip_range}
+    config = {key: text for key, text in addresses.items() if text}
+    return {
+        "Name": settings.name,
+        "CheckDuplicate": True,  # engines before API 1.44 look for the name only when asked to
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "Ingress": True,
+        "Attachable": False,
+        "Internal": False,
+        "EnableIPv6": False,
+        "IPAM": {"Driver": "default", "Config": [config] if config else []},
+        "Options": {} if settings.mtu is None else {reading.MTU_OPTION: str(settings.mtu)},
+        "Labels": {**dict(settings.labels), **labels},
+    }
