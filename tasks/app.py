@@ -41,7 +41,7 @@ def _transport_options(broker: brokers.Broker) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY_TIMEOUT,
         # A Redis that vanished without closing the connection is noticed within seconds, not by TCP's hours.
         "socket_connect_timeout": CONNECT_LIMIT,
-        "socket_timeout": 5,  # more than the one second that a fetch blocks on purpose
+        "socket_timeout": 3,  # more than the one second that a fetch blocks on purpose
         "socket_keepalive": True,
         "health_check_interval": 5,
         "retry_on_timeout": False,
@@ -84,7 +84,7 @@ def _configuration(broker: brokers.Broker) -> dict[str, Any]:
         # only make more to recover, and a second delivery of its message fails to claim the lease.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # On SIGQUIT (what `up` sends) the slices under way get these seconds, then their messages go back.
-        "worker_soft_shutdown_timeout": 5.0,
+        "worker_soft_shutdown_timeout": 2.0,
         # Remote control listens on a broadcast that a folder cannot carry well; `inspect ping` needs Redis.
         "worker_enable_remote_control": broker.kind is not brokers.Kind.FOLDER,
         "worker_send_task_events": False,
@@ -96,7 +96,7 @@ def _configuration(broker: brokers.Broker) -> dict[str, Any]:
     }
 
 
-app = Celery("tasks", task_cls="tasks.doorbell:DoorbellTask", set_as_current=True)
+app = Celery("tasks", amqp="tasks.redis:Amqp", task_cls="tasks.doorbell:DoorbellTask")
 app.conf.update(_configuration(settings.OVERLAYWEB_BROKER))
 app.autodiscover_tasks(["tasks"], related_name="jobs")
 

@@ -23,13 +23,13 @@ TAKEN = ".taken"
 class Channel(filesystem.Channel):
     """Messages as files `<time>_<id>.<queue>.msg`, the oldest first."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:
+    def _put(self, queue: str, message: Any) -> None:
         """Write the message under a name that no reader looks for, then give it its real one."""
         folder = Path(self.data_folder_out)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
         draft = path.with_name(path.name + WRITING)
-        draft.write_text(json.dumps(payload), encoding="utf-8")
+        draft.write_text(json.dumps(message), encoding="utf-8")
         draft.rename(path)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ARG002  # Kombu passes it
