@@ -47,7 +47,8 @@ def make_network(name: str = "backend", subnet: str = "10.0.9.0/24", **changes: 
 
 def make_ingress(subnet: str = "10.0.0.0/24", **changes: Any) -> Network:
     """The ingress network that Swarm makes by itself."""
-    return make_network("ingress", subnet, **{"id": INGRESS_ID, "ingress": True, "attachable": False, **changes})
+    defaults = {"id": INGRESS_ID, "ingress": True, "attachable": False}
+    return make_network(subnet=subnet, **{"name": "ingress", **defaults, **changes})
 
 
 def make_bridge(name: str = "docker_gwbridge", subnet: str = "172.18.0.0/16", **changes: Any) -> Network:
@@ -141,7 +142,7 @@ def make_swarm_tasks(service: Service, running: int | None = None, nodes: int = 
     """As many running tasks as the service wants, or ``running``."""
     wanted = nodes if service.mode is Mode.GLOBAL else service.replicas
     count = wanted if running is None else running
-    return tuple(make_swarm_task(service, number) for number in range(1, count + 1))
+    return tuple(make_swarm_task(service, n, node_id=f"id-node{(n - 1) % nodes + 1}") for n in range(1, count + 1))
 
 
 def make_swarm(

@@ -64,8 +64,8 @@ def ip_range(case: Case) -> Iterator[Finding]:
 
 def next_free_text(case: Case, prefix_length: int, start: int | None) -> str:
     """The next free private subnet of that size as text, or "" when there is none."""
-    taken = [holding.subnet for holding in case.held]
-    found = subnets.next_free(prefix_length=prefix_length, taken=taken, pools=subnets.PRIVATE_BLOCKS, start=start)
+    pools = subnets.PRIVATE_BLOCKS
+    found = subnets.next_free(prefix_length=prefix_length, taken=case.avoided, pools=pools, start=start)
     return str(found) if found else ""
 
 

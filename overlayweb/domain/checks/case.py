@@ -24,6 +24,8 @@ class Case:
     """One request on one Swarm. ``subnet`` and ``ip_range`` are None while their texts are empty or wrong.
 
     ``ingress``: the one that is replaced, None when there is none. ``services``: those that publish through it.
+    ``held``: what the new subnet must stay clear of. ``avoided``: what is not suggested; the old ingress too, since
+    its own subnet is no change.
     """
 
     swarm: Swarm
@@ -35,6 +37,7 @@ class Case:
     subnet: Subnet | None
     ip_range: Subnet | None
     held: tuple[Holding, ...]
+    avoided: tuple[Subnet, ...]
 
 
 def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[ReservedRange]) -> Case:
@@ -51,6 +54,7 @@ def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[Reserve
         subnet=subnet_of(after.subnet),
         ip_range=subnet_of(after.ip_range),
         held=holdings(swarm=swarm, reserved=reserved, without=swarm.ingress_networks),
+        avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
     )
 
 

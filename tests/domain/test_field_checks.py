@@ -1,0 +1,101 @@
+"""Name, MTU and labels: what Swarm does not take, or takes and then fails on."""
+
+import pytest
+
+from overlayweb.domain.swarm import Network
+from tests.domain.builders import make_bridge, make_network, make_swarm
+from tests.domain.findings import BLOCKER, WARNING, codes, find, only
+
+
+def test_a_good_request_on_a_healthy_swarm_has_no_findings() -> None:
+    assert codes(find()) == set()
+    assert (
+        codes(find(name="mesh_2", mtu=1450, gateway="10.11.0.9", ip_range="10.11.4.0/22", labels=(("a.b", "c"),)))
+        == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("", "ingress"),
+        ("in.gress", "in-gress"),
+        ("-ingress", "ingress"),
+        ("ingress_", "ingress"),
+        ("in gress", "in-gress"),
+        ("netz-ä", "netz"),
+        ("a" * 64, "a" * 63),
+    ],
+)
+def test_names_that_swarm_does_not_take(name: str, suggestion: str) -> None:
+    finding = only(find(name=name), "name-invalid")
+    assert (finding.level, finding.about, finding.subject) == (BLOCKER, "field", "name")
+    assert finding.suggestion == suggestion
+    assert "name-invalid" not in codes(find(name=suggestion))
+
+
+def test_blanks_around_a_name_are_no_mistake() -> None:
+    assert codes(find(name=" ingress ")) == set()
+
+
+@pytest.mark.parametrize("name", ["a", "A-1", "a--_b", "ingress", "a" * 63])
+def test_names_that_swarm_takes(name: str) -> None:
+    assert codes(find(name=name)) == set()
+
+
+@pytest.mark.parametrize("other", [make_network("mesh"), make_bridge("mesh"), make_network("mesh", "")])
+def test_a_name_that_another_network_bears(other: Network) -> None:
+    swarm = make_swarm(networks=[other, make_network("mesh-2", "10.0.30.0/24")])
+    finding = only(find(swarm, name="mesh"), "name-taken")
+    assert (finding.level, finding.subject, finding.suggestion) == (BLOCKER, "name", "mesh-3")
+
+
+@pytest.mark.parametrize("mtu", [575, 20, 0, -1, 9001])
+def test_an_mtu_that_swarm_takes_and_nodes_fail_on(mtu: int) -> None:
+    finding = only(find(mtu=mtu), "mtu-bounds")
+    assert (finding.level, finding.subject, finding.suggestion) == (BLOCKER, "mtu", "1450")
+
+
+def test_the_bounds_themselves_are_allowed() -> None:
+    assert codes(find(mtu=576)) == set()
+    assert codes(find(make_swarm(underlay_mtu=9050), mtu=9000)) == set()
+
+
+def test_an_mtu_above_the_underlay_less_50_is_a_warning() -> None:
+    assert codes(find(mtu=1450)) == set()
+    finding = only(find(mtu=1451), "mtu-no-margin")
+    assert (finding.level, finding.suggestion) == (WARNING, "1450")
+    assert "containers get 1401" in finding.message
+    assert "49 bytes are left" in finding.message
+
+
+def test_an_mtu_above_the_underlay_loses_packets() -> None:
+    finding = only(find(mtu=1501), "mtu-above-underlay")
+    assert finding.level is WARNING
+    assert "does not fit the nodes' underlay of 1500" in finding.message
+    assert "containers get 1451" in finding.message
+
+
+def test_without_an_mtu_docker_assumes_1500() -> None:
+    finding = only(find(make_swarm(underlay_mtu=1400)), "mtu-above-underlay")
+    assert (finding.level, finding.suggestion) == (WARNING, "1350")
+    assert finding.message.startswith("Without an MTU Docker assumes 1500, which does not fit")
+
+
+def test_an_unknown_underlay_is_not_judged() -> None:
+    assert codes(find(make_swarm(underlay_mtu=None), mtu=9000)) == set()
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a=b", "a\nb", "com.docker.network", "io.docker.x", "com.overlayweb.job"])
+def test_label_keys_that_cannot_be(key: str) -> None:
+    finding = only(find(labels=((key, "v"),)), "label-invalid")
+    assert (finding.level, finding.subject) == (BLOCKER, "labels")
+
+
+def test_a_label_twice() -> None:
+    assert "is there 2 times" in only(find(labels=(("team", "a"), ("team", "b"))), "label-invalid").message
+
+
+def test_a_label_value_over_two_lines() -> None:
+    assert only(find(labels=(("team", "a\nb"),)), "label-value").level is BLOCKER
+    assert codes(find(labels=(("team", ""),))) == set()
