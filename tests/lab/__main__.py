@@ -2,12 +2,14 @@
 
 import argparse
 
-from tests.lab import Lab, states
+from tests.lab import Lab, services, states
 
 
 def _up(arguments: argparse.Namespace) -> None:
     shape = {"nodes": arguments.nodes, "managers": arguments.managers}
     with Lab(**shape, engine=arguments.engine, by_hand=True) as lab:
+        if arguments.mix:
+            services.create_mix(lab)
         for node in lab.nodes:
             print(f"{node.name}  {node.address}  {node.socket}")
         print(f"DOCKER_HOST={lab.manager.socket}", flush=True)
@@ -34,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--nodes", type=int, default=3)
     up.add_argument("--managers", type=int, default=1)
     up.add_argument("--engine", help="bookworm (what the machine has), trixie or sid")
+    up.add_argument("--mix", action="store_true", help="create the mix of services too")
     up.set_defaults(verb=_up)
     down = verbs.add_parser("down", help="take down labs made by `up` and labs left behind")
     down.add_argument("--all", action="store_true", help="also labs of tests that run")

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +13,16 @@ from typing import Any
 import docker
 import requests
 
-from tests.lab import cgroups, keeper, netns
+from tests.lab import cgroups, netns, processes
 from tests.lab.engines import Engine
 from tests.lab.namespaces import Namespaces, clean_environment, run
+from tests.lab.processes import Process
 
+_SPAWN = """
+hostname "$1"; echo 0 > "$2/cgroup.procs"; log=$3; shift 3
+setsid "$@" >> "$log" 2>&1 &
+echo $!
+"""
 _SANDBOXES = ("ingress-sbox", "gateway_ingress-sbox")
 
 
@@ -25,9 +30,7 @@ class NodeError(Exception):
     """An engine of the lab did not do what was asked of it."""
 
 
-def wait_until(
-    condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.05
-) -> None:
+def wait_until(condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.05) -> None:
     """Wait until `condition()` is true, looking each `every` seconds.
 
     Raises TimeoutError, saying `what` was waited for, after `timeout` seconds.
@@ -51,7 +54,7 @@ class Node:
     folder: Path
     engine: Engine
     namespaces: Namespaces
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _process: Process | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -74,24 +77,24 @@ class Node:
         return (self.folder / "dockerd.log").read_text(errors="replace")
 
     def spawn(self) -> None:
-        """Start the engine; `wait_ready` tells when it answers."""
-        group = cgroups.tracking_hierarchy() / self._daemon_group
-        group.mkdir(parents=True, exist_ok=True)
+        """Start the engine; `wait_ready` tells when it answers.
+
+        It becomes a child of the lab's init. Were its parent a process outside the lab that may be
+        stopped or gone, the lab could not end before that one had taken notice of its end.
+        """
+        self._group.mkdir(parents=True, exist_ok=True)
         (self.folder / "docker.pid").unlink(missing_ok=True)
-        script = f'hostname {self.name}; echo 0 > {group}/cgroup.procs; exec "$@"'
-        with (self.folder / "dockerd.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.namespaces.command(
-                    *("unshare", "--uts", "--", "sh", "-ec", script, "sh"),
-                    *self.engine.command(*self._dockerd()),
-                    network=self.name,
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=clean_environment(),
-                start_new_session=True,
-            )
+        inner = run(
+            self.namespaces.command(
+                *("unshare", "--uts", "--", "sh", "-ec", _SPAWN, "sh"),
+                *(self.name, str(self._group), str(self.folder / "dockerd.log")),
+                *self.engine.command(*self._dockerd()),
+                network=self.name,
+            ),
+            environment=clean_environment(),
+        )
+        found = [pid for pid in cgroups.pids(self._daemons) if processes.inner_id(pid) == int(inner)]
+        self._process = processes.find(found[0]) if found else None
 
     def wait_ready(self, *, timeout: float = 30.0) -> None:
         """Wait until the engine answers. Raises NodeError with its log if it ended instead."""
@@ -104,13 +107,9 @@ class Node:
 
     def stop(self, *, timeout: float = 30.0) -> None:
         """Stop the engine in good order, which stops its containers too."""
-        if self._process is None:
-            return
         self.resume()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
-        self._process.wait(timeout)
-        self._process = None
+        self._signal(signal.SIGTERM)
+        wait_until(lambda: not self.running, what=f"the engine of {self.name} to end", timeout=timeout)
 
     def restart(self) -> None:
         """Stop the engine in good order and start it again."""
@@ -119,44 +118,51 @@ class Node:
 
     def crash(self) -> None:
         """Kill the engine with all its containers at once, as when the machine loses power."""
-        if self._process is None:
-            return
-        cgroups.kill(self._daemon_group)
-        cgroups.kill(self._container_group)
-        self._process.wait()
-        self._process = None
+        cgroups.kill(self._daemons)
+        cgroups.kill(self._containers)
 
     def pause(self) -> None:
         """Freeze the engine: it takes connections and answers nothing. Containers run on."""
-        os.kill(self.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused engine go on."""
-        with contextlib.suppress(NodeError, ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     @property
     def running(self) -> bool:
-        """Whether the engine was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
+        """Whether the engine was started and has not ended; a paused one runs."""
+        return self._process is not None and self._process.alive
 
     @property
     def pid(self) -> int:
         """The process id of the dockerd, as the machine sees it."""
-        if self._process is None or not (found := keeper.children(self._process.pid)):
+        if self._process is None or not self._process.alive:
             raise NodeError(f"the engine of {self.name} does not run")
-        return found[0]
+        return self._process.pid
 
     def client(self, *, timeout: int = 60) -> docker.APIClient:
         """Return a new low-level client; each call gives up after `timeout` seconds."""
         return docker.APIClient(base_url=self.socket, version="auto", timeout=timeout)
 
+    def request(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
+        """Send one raw request and return the decoded answer; None where it is empty.
+
+        The body goes out as it is: the client library would fill in and drop parts of a spec.
+        Raises docker.errors.APIError with the engine's own words.
+        """
+        with contextlib.closing(self.client()) as client:
+            url = f"{client.base_url}/v{client.api_version}{path}"
+            answer = client.request(method, url, json=body, params=query, timeout=client.timeout)
+            if not answer.ok:
+                said = answer.json().get("message", "") if answer.content else ""
+                raise docker.errors.APIError(said, response=answer, explanation=said)
+            return answer.json() if answer.content else None
+
     def cli(self, *args: str, timeout: float = 600.0) -> str:
         """Run `docker ARGS` of this engine's release against this node; return what it printed."""
         argv = self.engine.command(self.engine.docker, "--host", self.socket, *args)
-        return run(
-            self.namespaces.command("env", f"DOCKER_CONFIG={self.folder}", *argv), timeout=timeout
-        )
+        return run(self.namespaces.command("env", f"DOCKER_CONFIG={self.folder}", *argv), timeout=timeout)
 
     def execute(self, *argv: str, timeout: float = 60.0) -> str:
         """Run a program of the machine in this node's network namespace; return what it printed."""
@@ -186,33 +192,38 @@ class Node:
             if key not in _SANDBOXES and not key.startswith("lb-")
         }
 
-    def collect(self) -> None:
-        """Wait for the end of an engine that was killed from outside."""
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
-
     def wipe(self) -> None:
         """Forget all the engine knows: it must not run."""
-        assert self._process is None, "a running engine can not be wiped"
+        assert not self.running, "a running engine can not be wiped"
         self.namespaces.shell([_unmount_below(self.folder)])
         for name in ("data", "exec"):
-            shutil.rmtree(self.folder / name, ignore_errors=False)
+            shutil.rmtree(self.folder / name)
 
     def _answers(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
+        if not self.running:
             raise NodeError(f"the engine of {self.name} ended:\n{self.log[-2000:]}")
         try:
             return self.client(timeout=5).ping() is True
         except (docker.errors.DockerException, requests.RequestException):
             return False
 
+    def _signal(self, number: int) -> None:
+        """Send a signal to the engine if it runs."""
+        if self._process is not None and self._process.alive:
+            os.kill(self._process.pid, number)
+
     @property
-    def _daemon_group(self) -> str:
+    def _daemons(self) -> str:
+        """The control group of the engine and its helpers."""
         return f"{self.lab}/engines/{self.name}"
 
     @property
-    def _container_group(self) -> str:
+    def _group(self) -> Path:
+        return cgroups.tracking_hierarchy() / self._daemons
+
+    @property
+    def _containers(self) -> str:
+        """The control group below which the engine puts its containers."""
         return f"{self.lab}/{self.name}"
 
     def _dockerd(self) -> list[str]:
@@ -223,7 +234,7 @@ class Node:
             f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/docker.pid",
             f"--config-file={self.folder}/daemon.json",
-            f"--cgroup-parent=/{self._container_group}",
+            f"--cgroup-parent=/{self._containers}",
             "--exec-opt=native.cgroupdriver=cgroupfs",
             "--shutdown-timeout=5",
         ]

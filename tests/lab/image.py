@@ -11,11 +11,7 @@ IMAGE = "lab/web:1"
 
 _APPLETS = ("cat", "httpd", "ls", "nc", "sh", "sleep", "wget")
 _PAGE = b"lab\n"
-CHANGES = (
-    "CMD ["
-    + ", ".join(f'"{word}"' for word in ("/bin/httpd", "-f", "-p", "80", "-h", "/www"))
-    + "]"
-)
+CHANGES = "CMD [" + ", ".join(f'"{word}"' for word in ("/bin/httpd", "-f", "-p", "80", "-h", "/www")) + "]"
 
 
 class ImageError(Exception):

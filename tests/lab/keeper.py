@@ -11,6 +11,7 @@ namespace and a mount namespace of its own, under an init that does nothing:
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import cgroups
+from tests.lab import cgroups, processes
 
 STATE_FILE = "lab.json"
 LOGS_VARIABLE = "LAB_LOGS"
@@ -32,23 +33,6 @@ print("up", flush=True)
 while True:
     signal.pause()
 """
-
-
-def start_time(pid: int) -> str | None:
-    """Return when process `pid` started, in clock ticks since boot; None if there is no such.
-
-    With the process id it names one process for good, where the id alone may be used again.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
-
-
-def children(pid: int) -> list[int]:
-    """Return the ids of the child processes of `pid`'s first thread."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _start_init() -> subprocess.Popen[bytes]:
@@ -65,10 +49,14 @@ def _start_init() -> subprocess.Popen[bytes]:
     return unshare
 
 
-def _write_state(folder: Path, name: str, maker: str) -> None:
-    pid = os.getpid()
-    state = {"name": name, "pid": pid, "start_time": start_time(pid), "by_hand": maker == "hand"}
-    (folder / STATE_FILE).write_text(json.dumps(state))
+def _write_state(folder: Path, *, name: str, maker: str, init: int) -> None:
+    """Write down what `down` needs to know, in one piece."""
+    owners = {"keeper": processes.find(os.getpid()), "init": processes.find(init)}
+    state: dict[str, object] = {"name": name, "by_hand": maker == "hand"}
+    state |= {role: dataclasses.asdict(process) for role, process in owners.items() if process}
+    draft = folder / f"{STATE_FILE}.new"
+    draft.write_text(json.dumps(state))
+    draft.rename(folder / STATE_FILE)
 
 
 def _save_logs(folder: Path, name: str) -> None:
@@ -91,10 +79,10 @@ def main(folder: Path, name: str, maker: str) -> None:
     """Own the lab `name` in `folder` until standard input ends or SIGTERM comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _write_state(folder, name, maker)
     unshare = _start_init()
-    (init,) = children(unshare.pid)
+    (init,) = processes.children(unshare.pid)
     try:
+        _write_state(folder, name=name, maker=maker, init=init)
         print(init, flush=True)
         sys.stdin.read()
     finally:

@@ -9,7 +9,7 @@ class CommandError(Exception):
     """A program of the lab ended with an error; the text holds its own words."""
 
 
-def run(command: list[str], *, timeout: float = 120.0) -> str:
+def run(command: list[str], *, timeout: float = 120.0, environment: dict[str, str] | None = None) -> str:
     """Run `command` and return what it printed.
 
     Raises CommandError with what it said, or TimeoutExpired after `timeout` seconds.
@@ -21,6 +21,7 @@ def run(command: list[str], *, timeout: float = 120.0) -> str:
         capture_output=True,
         text=True,
         timeout=timeout,
+        env=environment,
     )
     if done.returncode:
         raise CommandError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from tests.lab import engines, image, netns
+from tests.lab import engines, health, image, netns
 from tests.lab.daemon import Node, wait_until
 from tests.lab.namespaces import Namespaces
 
@@ -90,10 +92,45 @@ class Lab:
         if keeper is None:
             return
         _, said = keeper.communicate()
-        for node in self.nodes:
-            node.collect()
         if keeper.returncode:
             raise LabError(f"{self.name} was not taken down cleanly:\n{said}")
+
+    def wait_running(self, names: Iterable[str] | None = None, *, timeout: float = 60.0) -> None:
+        """Wait until services run at full strength: those named, or all there are.
+
+        Raises TimeoutError with the strength of each that does not, after `timeout` seconds.
+        """
+        wanted = None if names is None else set(names)
+        deadline = time.monotonic() + timeout
+        while weak := self._weak(wanted):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {timeout:g} s run only: {', '.join(weak)}")
+            time.sleep(0.2)
+
+    def containers_on(self, network_id: str) -> dict[str, dict[str, str]]:
+        """Return which containers are attached to a network, as each node itself tells.
+
+        Node name to container id to container name; nodes without any are left out.
+        """
+        found = {node.name: node.containers_on(network_id) for node in self.nodes}
+        return {name: containers for name, containers in found.items() if containers}
+
+    def reset(self) -> None:
+        """Give back an empty Swarm with a fresh ingress: same nodes, same sockets, new ids.
+
+        The old one is thrown away with its engines' folders and networks, whatever state it is in,
+        and a new one is formed. That takes about 2 s; removing services one by one takes longer,
+        and heals neither a wedge nor changed settings.
+        """
+        for node in self.nodes:
+            node.crash()
+        commands = [f"ip -n {netns.BRIDGE_NAMESPACE} link delete {node.name}" for node in self.nodes]
+        commands += [f"ip netns delete {node.name}" for node in self.nodes]
+        for node in self.nodes:
+            node.wipe()
+            commands += netns.node_commands(node.name, node.index)
+        self._namespaces.shell(commands)
+        self._form()
 
     def wait_closed(self) -> None:
         """Wait until the lab is taken down from outside."""
@@ -104,7 +141,7 @@ class Lab:
         """Keeper, network, engines, Swarm, image."""
         folder = Path(tempfile.gettempdir()) / self.name
         folder.mkdir(mode=0o755)
-        namespaces = Namespaces(init=self._start_keeper(folder))
+        self._namespaces = Namespaces(init=self._start_keeper(folder))
         commands = [*self.engine.mount_commands(folder), *netns.switch_commands()]
         for index in range(self.size):
             node = Node(
@@ -112,13 +149,13 @@ class Lab:
                 lab=self.name,
                 folder=folder / f"node{index + 1}",
                 engine=self.engine,
-                namespaces=namespaces,
+                namespaces=self._namespaces,
             )
             node.folder.mkdir()
             (node.folder / "daemon.json").write_text("{}")
             commands += netns.node_commands(node.name, index)
             self.nodes.append(node)
-        namespaces.shell(commands)
+        self._namespaces.shell(commands)
         self._form()
 
     def _start_keeper(self, folder: Path) -> int:
@@ -167,6 +204,13 @@ class Lab:
             )
         wait_until(self._all_ready, what="all nodes to be ready", timeout=30)
 
+    def _weak(self, names: set[str] | None) -> list[str]:
+        """Return the services that do not run at full strength, and those not there at all."""
+        rows = {strength.service: strength for strength in health.strengths(self.manager)}
+        missing = [] if names is None else sorted(names - rows.keys())
+        asked = [row for name, row in rows.items() if names is None or name in names]
+        return [f"{name} missing" for name in missing] + [str(row) for row in asked if not row.full]
+
     def _all_ready(self) -> bool:
         rows = self.manager.client().nodes()
         return [row["Status"]["State"] for row in rows] == ["ready"] * self.size
@@ -181,10 +225,7 @@ class Lab:
 
     def _unguard(self) -> None:
         atexit.unregister(self.close)
-        if (
-            self._handler is signal.SIG_DFL
-            and threading.current_thread() is threading.main_thread()
-        ):
+        if self._handler is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

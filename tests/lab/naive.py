@@ -1,0 +1,100 @@
+"""The rebuild as a careless script does it, and the signs of what it leaves behind.
+
+Swarm lets the ingress go as soon as no service *spec* publishes through it, though containers are
+still attached. The nodes then can not release it, only log that, and never try again.
+"""
+
+import copy
+import time
+from typing import Any
+
+import docker
+
+from tests.lab import health
+from tests.lab.daemon import Node
+from tests.lab.swarm import Lab
+
+_PATIENCE = 30.0
+_REFUSAL = "ingress sandbox already present"
+
+
+def rebuild(node: Node, *, subnet: str, gateway: str) -> str:
+    """Unpublish all, remove the ingress, create it with `subnet`, publish all: nothing waited for.
+
+    Returns the id of the new ingress. Only what the engine refuses outright is tried again.
+    """
+    published = [_spec(service) for service in _services(node) if _publishes(service)]
+    for name, spec in published:
+        _update(node, name, {**spec, "EndpointSpec": {"Mode": "vip"}})
+    for network_id in health.ingress_ids(node):
+        node.request("DELETE", f"/networks/{network_id}")
+    created = _create_ingress(node, subnet=subnet, gateway=gateway)
+    for name, spec in published:
+        _update(node, name, spec)
+    return created
+
+
+def is_wedged(lab: Lab) -> list[str]:
+    """Return the signs that a careless rebuild has wedged the Swarm; none if it is well.
+
+    Signs are: tasks refused for the old ingress, nodes that still hold it, services below strength.
+    """
+    manager = lab.manager
+    current = health.ingress_ids(manager)
+    signs = [f"{len(current)} ingress networks"] if len(current) != 1 else []
+    for node in lab.nodes:
+        stale = health.stale_ingress(node, current[0] if current else "")
+        signs += [f"{node.name} holds the stale ingress {network_id}" for network_id in stale]
+    signs += [f"a task was rejected: {said}" for said in sorted(_refusals(manager))]
+    weak = [strength for strength in health.strengths(manager) if not strength.full]
+    return signs + [f"below strength: {strength}" for strength in weak]
+
+
+def _services(node: Node) -> list[dict[str, Any]]:
+    return list(node.request("GET", "/services"))
+
+
+def _publishes(service: dict[str, Any]) -> bool:
+    ports = service["Spec"].get("EndpointSpec", {}).get("Ports", [])
+    return any(port["PublishMode"] == "ingress" for port in ports)
+
+
+def _spec(service: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return service["ID"], copy.deepcopy(service["Spec"])
+
+
+def _update(node: Node, service_id: str, spec: dict[str, Any]) -> None:
+    """Update a service, again if Swarm itself changed it in between."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        version = node.request("GET", f"/services/{service_id}")["Version"]["Index"]
+        try:
+            node.request("POST", f"/services/{service_id}/update", spec, version=version)
+        except docker.errors.APIError as error:
+            if "out of sequence" not in str(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str:
+    """Create the ingress, again while the name is still taken by the one just removed."""
+    spec = {
+        "Name": "ingress",
+        "Driver": "overlay",
+        "Ingress": True,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "Gateway": gateway}]},
+    }
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return str(node.request("POST", "/networks/create", spec)["Id"])
+        except docker.errors.APIError as error:
+            if error.status_code != 409 or time.monotonic() > deadline:
+                raise
+
+
+def _refusals(manager: Node) -> set[str]:
+    tasks = manager.request("GET", "/tasks")
+    said = {task["Status"].get("Err", "") for task in tasks}
+    return {text for text in said if _REFUSAL in text}
