@@ -61,8 +61,11 @@ class Calls:
             raise failures.not_understood(endpoint=self._endpoint, doing=doing) from error
 
     def rows(self, *path: str, as_: Callable[[Any], T], doing: str, **query: str) -> tuple[T, ...]:
-        """What ``as_`` makes of each row of the list that is answered."""
-        return self.get(*path, as_=lambda rows: tuple(as_(row) for row in rows or ()), doing=doing, **query)
+        """What ``as_`` makes of each row of the list that is answered.
+
+        Only a list will do: an answer cut short before its body must not read as "there are none".
+        """
+        return self.get(*path, as_=lambda answer: tuple(as_(row) for row in _list(answer)), doing=doing, **query)
 
     def post(self, *path: str, body: str, doing: str, **query: str) -> Any:
         """Send JSON text as it is; return the decoded answer, None when it is empty."""
@@ -129,3 +132,9 @@ def _words(content: bytes) -> str:
         return str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):
         return content[:300].decode(errors="replace")
+
+
+def _list(answer: Any) -> list[Any]:
+    if not isinstance(answer, list):
+        raise TypeError(f"a list is expected, not {type(answer).__name__}")
+    return answer

@@ -23,7 +23,7 @@ def connect(
     ``timeout_seconds`` limits connecting and each wait for bytes, of every call. Raises EngineUnreachable,
     InvalidEndpoint for unusable TLS material, Refused for an engine that is too old.
     """
-    session, base_url = open_session(endpoint, timeout_seconds=timeout_seconds)
+    session, base_url = open_session(endpoint)
     calls = Calls(session=session, base_url=base_url, endpoint=endpoint, timeout_seconds=timeout_seconds)
     try:
         engine_version, api_version = calls.get("version", as_=_versions, doing="ask the engine for its version")

@@ -101,17 +101,18 @@ def _no_answer(error: Exception, *, endpoint: Endpoint, limit_seconds: float) ->
     causes = tuple(_causes(error))
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return _tls(causes, endpoint)
-    if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
-        return (
-            f"The engine at {endpoint} did not answer in time ({limit_seconds:g} s). Check that the machine is up"
-            " and not overloaded, and that no firewall drops the connection."
-        )
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     for number, words in _BY_NUMBER.items():
         if number in numbers:
             return words.format(endpoint=endpoint, path=endpoint.socket_path)
     if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes):
         return f"The name in {endpoint} has no address. Check its spelling and the DNS of this machine."
+    # Last of these, since urllib3 calls every failure to connect a time-out too.
+    if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
+        return (
+            f"The engine at {endpoint} did not answer in time ({limit_seconds:g} s). Check that the machine is up"
+            " and not overloaded, and that no firewall drops the connection."
+        )
     return f"The connection to the engine at {endpoint} broke. Check that the Docker daemon is running there."
 
 

@@ -4,6 +4,7 @@ Facts about the documents: Engine API 1.41 to 1.51, and what the lab's engines r
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ Raw = dict[str, Any]
 MTU_OPTION = "com.docker.network.driver.mtu"
 DEFAULT_STOP_GRACE_SECONDS = 10.0
 DEFAULT_ADDRESS_POOL = "10.0.0.0/8"
+DEFAULT_SUBNET_SIZE = 24
+DEFAULT_DATA_PATH_PORT = 4789
 _NANOSECONDS = 1_000_000_000
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not bound to
 _ENGINE_BRIDGES = frozenset({"bridge", "docker_gwbridge"})
@@ -25,6 +28,31 @@ _MODES = {
     "ReplicatedJob": Mode.REPLICATED_JOB,
     "GlobalJob": Mode.GLOBAL_JOB,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """What was fixed when the Swarm was made."""
+
+    id: str
+    default_addr_pools: tuple[str, ...]
+    subnet_size: int
+    data_path_port: int
+
+
+def cluster(raw: Raw) -> Cluster:
+    """GET /swarm. Left at their defaults, the engine may leave pools out and tell numbers as 0."""
+    return Cluster(
+        id=raw["ID"],
+        default_addr_pools=tuple(raw.get("DefaultAddrPool") or (DEFAULT_ADDRESS_POOL,)),
+        subnet_size=raw.get("SubnetSize") or DEFAULT_SUBNET_SIZE,
+        data_path_port=raw.get("DataPathPort") or DEFAULT_DATA_PATH_PORT,
+    )
+
+
+def version_and_spec(raw: Raw) -> tuple[int, Raw]:
+    """What is needed to change an object: its version and its whole spec."""
+    return int(raw["Version"]["Index"]), dict(raw["Spec"])
 
 
 def node(raw: Raw) -> Node:

@@ -57,19 +57,19 @@ class DockerEngine:
         that came or went in between. Raises NotAManager where it applies.
         """
         observed_at, before = self._now(), self._calls.count
-        cluster = self._calls.get("swarm", as_=dict, doing="read the Swarm")
+        cluster = self._calls.get("swarm", as_=reading.cluster, doing="read the Swarm")
         nodes = self.nodes()
         networks = tuple(self._with_peers(row) for row in self.networks())
         services, swarm_tasks = self.services(), self.swarm_tasks()
         own = ourselves.service_ids(services=services, swarm_tasks=swarm_tasks, containers=ourselves.container_ids())
         return Swarm(
-            id=cluster["ID"],
+            id=cluster.id,
             observed_at=observed_at,
             engine_version=self._engine_version,
             api_version=self._api_version,
-            default_addr_pools=tuple(cluster.get("DefaultAddrPool") or (reading.DEFAULT_ADDRESS_POOL,)),
-            subnet_size=cluster.get("SubnetSize") or 24,
-            data_path_port=cluster.get("DataPathPort") or 4789,
+            default_addr_pools=cluster.default_addr_pools,
+            subnet_size=cluster.subnet_size,
+            data_path_port=cluster.data_path_port,
             nodes=nodes,
             networks=networks,
             services=services,
@@ -174,13 +174,14 @@ class DockerEngine:
                 return
 
     def _label_node_once(self, *, node_id: str, key: str, value: str | None) -> None:
-        raw: dict[str, Any] = self._calls.get("nodes", node_id, as_=dict, doing="read the node")
-        labels = {name: text for name, text in (raw["Spec"].get("Labels") or {}).items() if name != key}
-        if value is None and len(labels) == len(raw["Spec"].get("Labels") or {}):
+        version, spec = self._calls.get("nodes", node_id, as_=reading.version_and_spec, doing="read the node")
+        before = spec.get("Labels") or {}
+        if value is None and key not in before:
             return
-        spec = {**raw["Spec"], "Labels": labels if value is None else {**labels, key: value}}
-        version = str(raw["Version"]["Index"])
-        self._calls.post("nodes", node_id, "update", body=json.dumps(spec), doing="label the node", version=version)
+        others = {name: text for name, text in before.items() if name != key}
+        labels = others if value is None else {**others, key: value}
+        body = json.dumps({**spec, "Labels": labels})
+        self._calls.post("nodes", node_id, "update", body=body, doing="label the node", version=str(version))
 
     def _with_peers(self, listed: Network) -> Network:
         """The ingress as listed, with the peers that inspecting it shows; none when it can not be inspected."""

@@ -4,14 +4,14 @@ The SDK's own client is left out on purpose: it reads the configuration of whoev
 credentials, extra headers, proxies) and rewrites the specs that it sends.
 """
 
-import math
+import socket
 import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import requests
-from docker.transport import UnixHTTPAdapter
+from docker.transport import unixconn
 from requests.adapters import HTTPAdapter
 
 from overlayweb.engine.endpoints import Endpoint, InvalidEndpoint
@@ -20,7 +20,7 @@ _SOCKET_BASE_URL = "http+docker://localhost"  # the SDK's adapter takes the sock
 _PEM_MARK = "-----BEGIN"
 
 
-def open_session(endpoint: Endpoint, *, timeout_seconds: float) -> tuple[requests.Session, str]:
+def open_session(endpoint: Endpoint) -> tuple[requests.Session, str]:
     """A session that reaches the endpoint and nothing else, and the address that its requests begin with.
 
     It ignores proxies and .netrc of the environment. Nothing is sent yet. Raises InvalidEndpoint for TLS material
@@ -31,10 +31,42 @@ def open_session(endpoint: Endpoint, *, timeout_seconds: float) -> tuple[request
     session.headers["Accept-Encoding"] = "identity"
     session.adapters.clear()
     if endpoint.socket_path:
-        session.mount("http+docker://", UnixHTTPAdapter(endpoint.socket_path, timeout=math.ceil(timeout_seconds)))
+        session.mount("http+docker://", _SocketAdapter(endpoint.socket_path))
         return session, _SOCKET_BASE_URL
     session.mount(endpoint.base_url, _TlsAdapter(_context(endpoint)) if endpoint.secure else HTTPAdapter())
     return session, endpoint.base_url
+
+
+class _SocketConnection(unixconn.UnixHTTPConnection):
+    """The SDK's connection, but closed where connecting fails: else an absent engine costs a socket each time."""
+
+    def connect(self) -> None:
+        """Connect to the socket within the time limit. Raises OSError."""
+        connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connecting.settimeout(self.timeout)
+            connecting.connect(self.unix_socket)
+        except BaseException:
+            connecting.close()
+            raise
+        self.sock = connecting
+
+
+class _SocketPool(unixconn.UnixHTTPConnectionPool):
+    def _new_conn(self) -> Any:  # the SDK's class is of narrower types than urllib3 says of connections
+        return _SocketConnection(self.base_url, self.socket_path)  # each request sets its own time limit
+
+
+class _SocketAdapter(unixconn.UnixHTTPAdapter):
+    """The SDK's adapter, with one pool, since there is one socket."""
+
+    def get_connection(self, url: bytes | str, proxies: Any = None) -> _SocketPool:
+        """The pool of the socket, whatever the address."""
+        del proxies  # there are none on the way to a socket
+        pool = self.pools.get(self.socket_path)
+        if pool is None:
+            pool = self.pools[self.socket_path] = _SocketPool(str(url), self.socket_path)
+        return pool
 
 
 class _TlsAdapter(HTTPAdapter):
