@@ -23,7 +23,7 @@ TAKEN = ".taken"
 class Channel(filesystem.Channel):
     """Messages as files `<time>_<id>.<queue>.msg`, the oldest first."""
 
-    def _put(self, queue: str, message: Any) -> None:
+    def _put(self, queue: str, message: Any, **_: Any) -> None:  # type: ignore[override]  # Kombu passes just these
         """Write the message under a name that no reader looks for, then give it its real one."""
         folder = Path(self.data_folder_out)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -35,8 +35,7 @@ class QoS(redis.QoS):
 
     def _gone(self) -> bool:
         """Whether the channel has lost its transport, or that its connection."""
-        transport = self.channel.connection
-        return transport is None or transport.client is None
+        return getattr(self.channel.connection, "client", None) is None
 
 
 class Channel(redis.Channel):

@@ -1,0 +1,1 @@
+"""What tests use beside the product: tools of the machine, private servers, whole installations."""

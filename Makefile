@@ -1,0 +1,71 @@
+# make up: run Overlayweb. make test: prove it. Everything is installed into .venv from locked requirements.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fonts-dejavu-core iproute2 iptables \
+	postgresql redis-server
+# Tests that start neither an engine nor a browser.
+QUICK := not dockerd and not chromium
+
+.DEFAULT_GOAL := up
+.PHONY: up test test-quick lint format test-tools lock lab clean
+
+up: .venv/installed-base
+	@$(BIN)/python manage.py up
+
+test: lint
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+test-quick: .venv/installed-dev
+	@$(BIN)/python -m pytest -m "$(QUICK)"
+
+lint: .venv/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/djlint --check --lint --quiet templates
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/djlint --reformat --quiet templates || true
+
+# What the tests use beside Python, as Debian packages.
+test-tools:
+	$(SUDO) apt-get update -qq
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
+
+# Three real engines joined to a Swarm, for people to try things on. Ctrl-C takes all of it down.
+lab: .venv/installed-dev
+	@$(BIN)/python -m tests.lab up
+
+lock: .venv-lock/bin/uv
+	cd requirements && for set in base dev; do ../.venv-lock/bin/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		$$set.in --output-file $$set.txt || exit 1; done
+
+clean:
+	rm -rf .venv .venv-lock .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Overlayweb needs Python 3.11 or newer. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "On Debian, venv comes with the package python3-venv." >&2; exit 1; }
+
+.venv/installed-base: requirements/base.txt | .venv/bin/python
+	@echo "Installing into .venv …"
+	@$(PIP) requirements/base.txt
+	@touch $@
+
+.venv/installed-dev: requirements/dev.txt | .venv/bin/python
+	@echo "Installing into .venv …"
+	@$(PIP) requirements/dev.txt
+	@touch $@ .venv/installed-base
+
+.venv-lock/bin/uv:
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv

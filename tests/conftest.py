@@ -1,0 +1,64 @@
+"""Fixtures that every test may use, and the rules of the run."""
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+
+pytest_plugins = ["tests.support.requirements"]
+if importlib.util.find_spec("tests.lab.fixtures"):
+    pytest_plugins.append("tests.lab.fixtures")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data_folder() -> Iterator[None]:
+    """The data folder of the test process, for as long as the run lasts."""
+    settings.OVERLAYWEB_DATA.mkdir(mode=0o700, exist_ok=True)
+    yield
+    shutil.rmtree(settings.OVERLAYWEB_DATA, ignore_errors=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A new folder with a short path: a unix socket's may have at most 107 bytes, and pytest's own are long."""
+    path = Path(tempfile.mkdtemp(prefix="ow-"))
+    path.chmod(0o755)  # PostgreSQL's user must get through
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[RedisServer]:
+    path = Path(tempfile.mkdtemp(prefix="ow-redis-"))
+    server = RedisServer(path)
+    yield server
+    server.stop()
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """A running, empty, private Redis. Whatever the last test did to it is undone. Needs `requires("redis")`."""
+    _redis.thaw()
+    _redis.start()
+    _redis.flush()
+    return _redis
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running private PostgreSQL; `new_database()` makes a place for one test. Needs `requires("postgres")`."""
+    path = Path(tempfile.mkdtemp(prefix="ow-postgres-"))
+    path.chmod(0o755)
+    server = PostgresServer(path / "cluster")
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(path)
