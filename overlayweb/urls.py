@@ -1,5 +1,10 @@
 """Where everything is."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from overlayweb.web import frame, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health", health.health, name="health"),
+    path("theme", frame.theme, name="theme"),
+]

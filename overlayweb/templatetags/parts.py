@@ -1,0 +1,110 @@
+"""The small parts of every page: icons, status words, times, durations."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+JUST_NOW_SECONDS = 2
+
+STATUSES: dict[str, tuple[str, str, str]] = {
+    # changes
+    "pending": ("waiting", "clock", "Waits for approval"),
+    "approved": ("good", "check", "Approved"),
+    "rejected": ("danger", "cross", "Rejected"),
+    "withdrawn": ("quiet", "minus", "Withdrawn"),
+    "stale": ("warning", "warning", "Stale"),
+    # jobs and their steps
+    "queued": ("waiting", "clock", "Queued"),
+    "running": ("accent", "half", "Running"),
+    "succeeded": ("good", "check", "Succeeded"),
+    "failed": ("danger", "cross", "Failed"),
+    "errored": ("danger", "cross", "Errored"),
+    "cancelled": ("quiet", "minus", "Cancelled"),
+    "needs_operator": ("warning", "warning", "Needs a person"),
+    "todo": ("quiet", "circle", "To do"),
+    "skipped": ("quiet", "minus", "Skipped"),
+    # services of a job
+    "waiting": ("quiet", "circle", "Not touched yet"),
+    "releasing": ("warning", "half", "Stopping"),
+    "off": ("danger", "moon", "Dark"),
+    "starting": ("accent", "half", "Starting"),
+    "gone": ("warning", "warning", "Gone"),
+    # nodes
+    "ready": ("good", "check", "Ready"),
+    "down": ("danger", "cross", "Down"),
+    "unknown": ("warning", "warning", "Unknown"),
+    "disconnected": ("danger", "cross", "Disconnected"),
+    # findings
+    "blocker": ("danger", "cross", "Blocks"),
+    "warning": ("warning", "warning", "Warning"),
+    "notice": ("quiet", "info", "Good to know"),
+}
+"""What people read for each status word: its tone (a colour), its icon, its word."""
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One icon of the sprite, for eyes only: a word always stands beside it."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("icons.svg"), name)
+
+
+@register.inclusion_tag("parts/status.html")
+def status(name: str, word: str = "") -> dict[str, str]:
+    """A status by icon, word and colour. ``word`` replaces the usual one."""
+    tone, icon_name, usual = STATUSES.get(name, ("quiet", "circle", name))
+    return {"tone": tone, "icon_name": icon_name, "word": word or usual}
+
+
+@register.inclusion_tag("parts/copy.html")
+def copy(value: Any, shown: str = "") -> dict[str, str]:
+    """A value in monospace that a click copies; ``shown`` is a shorter form of it."""
+    return {"value": str(value), "shown": shown or str(value)}
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """ "3 min ago", with the exact time in the title; "never" for None."""
+    if at is None:
+        return "never"
+    exact = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(timespec="seconds"),
+        f"{exact:%Y-%m-%d %H:%M:%S %Z}",
+        _ago((timezone.now() - at).total_seconds()),
+    )
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Seconds for people: "0.3 s", "14.0 s", "2 min 05 s", "1 h 04 min"; "" for None."""
+    if seconds is None:
+        return ""
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min {int(seconds % MINUTE):02} s"
+    return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE):02} min"
+
+
+@register.filter
+def person(user: Any) -> str:
+    """What a person is called: the name, else the user name."""
+    return user.get_full_name() or user.get_username()
+
+
+def _ago(seconds: float) -> str:
+    if seconds < JUST_NOW_SECONDS:
+        return "just now"
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds)} s ago"

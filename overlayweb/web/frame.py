@@ -1,0 +1,146 @@
+"""What the frame of every page shows: the clusters, the one looked at, what waits and what runs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+from django_htmx.http import trigger_client_event
+
+from overlayweb.domain.lifecycle import ENDED, ChangeStatus
+from overlayweb.models import ChangeRequest, Cluster, Job
+from overlayweb.services import clusters
+from overlayweb.services.clusters import Sight
+
+THEMES = ("light", "dark")
+THEME_COOKIE = "overlayweb_theme"
+THEME_SECONDS = 365 * 86400
+_LAST_CLUSTER = "cluster"
+
+_PLACES = {
+    "cluster": "overview",
+    "cluster-add": "overview",
+    "ingress": "ingress",
+    "ingress-customise": "ingress",
+    "reserved-ranges": "reserved",
+    "changes": "changes",
+    "change": "changes",
+    "change-again": "changes",
+    "jobs": "jobs",
+    "job": "jobs",
+    "job-log": "jobs",
+    "history": "history",
+    "people": "people",
+}
+"""Which entry of the rail a page belongs to, by the name of its URL."""
+
+
+@dataclass
+class Frame:
+    """Everything around a page. Worked out when a template asks, so that fragments pay nothing."""
+
+    request: HttpRequest
+    user: User | AnonymousUser
+
+    @property
+    def theme(self) -> str:
+        """ "light", "dark", or "" to follow the system."""
+        chosen = self.request.COOKIES.get(THEME_COOKIE, "")
+        return chosen if chosen in THEMES else ""
+
+    @property
+    def place(self) -> str:
+        """The entry of the rail that is current."""
+        match = self.request.resolver_match
+        return _PLACES.get(match.url_name or "", "") if match else ""
+
+    @cached_property
+    def clusters(self) -> list[Cluster]:
+        """All clusters by name, without their observations."""
+        return list(Cluster.objects.only("name", "error")) if self.user.is_authenticated else []
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """The cluster of this page, else the one looked at last, else the first."""
+        match = self.request.resolver_match
+        here = match.kwargs.get("name") if match else None
+        wanted = here or self.request.session.get(_LAST_CLUSTER)
+        return next((c for c in self.clusters if c.name == wanted), self.clusters[0] if self.clusters else None)
+
+    @cached_property
+    def sight(self) -> Sight | None:
+        """What is known of that cluster now, for the banner."""
+        if self.cluster is None:
+            return None
+        return clusters.sight(cluster=Cluster.objects.get(pk=self.cluster.pk), now=timezone.now())
+
+    @cached_property
+    def pending(self) -> int:
+        """How many changes wait for approval."""
+        return ChangeRequest.objects.filter(status=ChangeStatus.PENDING).count()
+
+    @cached_property
+    def running(self) -> bool:
+        """Whether a job is queued or running anywhere."""
+        return Job.objects.exclude(status__in=ENDED).exists()
+
+    @property
+    def overview_url(self) -> str:
+        return self._of_cluster("cluster") or reverse("overview")
+
+    @property
+    def ingress_url(self) -> str:
+        return self._of_cluster("ingress")
+
+    @property
+    def customise_url(self) -> str:
+        return self._of_cluster("ingress-customise")
+
+    @property
+    def look_url(self) -> str:
+        return self._of_cluster("cluster-look")
+
+    @property
+    def job_url(self) -> str:
+        """Where the job that holds the cluster is shown, or ""."""
+        return reverse("job", args=[self.sight.job.pk]) if self.sight and self.sight.job else ""
+
+    def _of_cluster(self, page: str) -> str:
+        return reverse(page, args=[self.cluster.name]) if self.cluster else ""
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """Context processor: ``frame`` in every template."""
+    return {"frame": Frame(request=request, user=getattr(request, "user", AnonymousUser()))}
+
+
+def remember(request: HttpRequest, cluster: Cluster) -> None:
+    """Pages that belong to no cluster keep showing the one that was looked at last."""
+    if request.session.get(_LAST_CLUSTER) != cluster.name:
+        request.session[_LAST_CLUSTER] = cluster.name
+
+
+def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
+    """To the page that a form names in ``next``, if it is one of ours."""
+    wanted = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(wanted if ours else otherwise)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen theme in a cookie; an open page follows by the event ``theme``."""
+    chosen = request.POST.get("theme", "")
+    if chosen not in THEMES:
+        chosen = ""
+    answer: HttpResponse = HttpResponse(status=204) if request.headers.get("HX-Request") else back(request, "/")
+    answer.set_cookie(
+        THEME_COOKIE, chosen, max_age=THEME_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure()
+    )
+    return trigger_client_event(answer, "theme", {"value": chosen})
