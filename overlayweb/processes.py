@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_ON_LINUX = sys.platform == "linux"
+ON_LINUX = sys.platform == "linux"
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
@@ -47,7 +47,7 @@ def kill_children() -> int:
 
 
 def _prctl(option: int, value: int) -> None:
-    if _ON_LINUX:
+    if ON_LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 

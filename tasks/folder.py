@@ -45,6 +45,13 @@ class Channel(filesystem.Channel):
             return message
         raise Empty
 
+    def _queue_bind(self, *_: Any) -> None:
+        """Nothing to keep: Celery sends straight to a queue by its name, through no exchange."""
+
+    def get_table(self, exchange: str) -> list[Any]:  # noqa: ARG002  # Kombu passes it
+        """No exchange leads to any queue."""
+        return []
+
     def _size(self, queue: str) -> int:
         return len(self._waiting(queue))
 

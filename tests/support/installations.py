@@ -1,0 +1,122 @@
+"""Whole installations, started as people start them: `manage.py up` in a data folder of their own."""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+OWN = re.compile(r"^(OVERLAYWEB_|DATABASE_URL|REDIS_URL|DOCKER_HOST|DJANGO_SETTINGS_MODULE)")
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """The machine's environment without anybody's configuration, and with this one."""
+    inherited = {name: value for name, value in os.environ.items() if not OWN.match(name)}
+    return {**inherited, "OVERLAYWEB_DATA": str(data), "DJANGO_SETTINGS_MODULE": "overlayweb.settings", **more}
+
+
+def data_folder() -> Iterator[Path]:
+    """A data folder with a path short enough for a socket, for a fixture to yield from."""
+    path = Path(tempfile.mkdtemp(prefix="ow-data-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def processes_of(data: Path) -> dict[int, str]:
+    """Every living process that was started for the data folder, by the environment that all of them inherit."""
+    mark = f"OVERLAYWEB_DATA={data}".encode()
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and mark in _read(entry / "environ").split(b"\0"):
+            found[int(entry.name)] = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # ended meanwhile, or somebody else's
+
+
+@dataclass
+class Installation:
+    """A started `manage.py up` and the lines that it has printed."""
+
+    data: Path
+    port: int
+    process: "subprocess.Popen[str]"
+    lines: list[str] = field(default_factory=list)
+    _queue: "queue.Queue[str | None]" = field(default_factory=queue.Queue)
+
+    @property
+    def address(self) -> str:
+        """Where it runs."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_for(self, word: str, *, limit: float = 90) -> str:
+        """The first line with the word, already printed or to come. AssertionError if it ends or takes too long."""
+        deadline = time.monotonic() + limit
+        while not (found := [line for line in self.lines if word in line]):
+            try:
+                line = self._queue.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"No line with {word!r} in {self.lines}\n{self.logs()}")
+            self.lines.append(line)
+        return found[0]
+
+    def logs(self) -> str:
+        """The end of every log, for a failed test's message."""
+        return "\n".join(
+            f"{path.name}: …{path.read_text(errors='replace')[-1500:]}" for path in self.data.glob("logs/*")
+        )
+
+    def process_id(self, words: str) -> int:
+        """The id of the one process with these words in its command line that is nobody else's child in the tree."""
+        return min(pid for pid, command in processes_of(self.data).items() if words in command)
+
+    def stop(self, number: int = signal.SIGINT, *, limit: float = 30) -> int:
+        """Send the signal and answer the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=limit)
+
+    def follow(self) -> None:
+        """Collect what it prints; None in the queue is the end."""
+        for line in self.process.stdout or ():
+            self._queue.put(line.rstrip("\n"))
+        self._queue.put(None)
+
+
+@contextmanager
+def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
+    """Start an installation; at the end nothing of it is left, whatever the test did."""
+    process = subprocess.Popen(
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+        env=environment(data, OVERLAYWEB_PORT=str(port), **more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    installation = Installation(data, port, process)
+    threading.Thread(target=installation.follow, daemon=True).start()
+    try:
+        yield installation
+    finally:
+        if process.poll() is None:
+            installation.stop(signal.SIGTERM)
+        for pid in processes_of(data):
+            os.kill(pid, signal.SIGKILL)

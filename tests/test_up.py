@@ -1,0 +1,156 @@
+"""`manage.py up` as a person uses it: one command, one line with a link, Ctrl-C, and nothing left behind."""
+
+import os
+import signal
+import socket
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from overlayweb import processes
+from tests.support import installations, ports
+
+FOLDER_ONLY = {"OVERLAYWEB_REDIS_SERVER": "no-such-program"}
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    yield from installations.data_folder()
+
+
+@pytest.fixture
+def port() -> int:
+    return ports.free_port()
+
+
+def status_of(url: str) -> int:
+    """The status of the page after redirects."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  # our own loopback address
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def eventually(condition: Callable[[], bool], *, limit: float = 20) -> bool:
+    """Whether the condition comes true within the limit, in seconds."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("more", "broker"),
+    [
+        pytest.param({}, "private redis-server", id="redis", marks=pytest.mark.requires("redis")),
+        pytest.param(FOLDER_ONLY, "files in the data folder", id="folder"),
+    ],
+)
+def test_one_command_starts_everything_and_ctrl_c_ends_it(
+    data: Path, port: int, more: dict[str, str], broker: str
+) -> None:
+    with installations.up(data, port, **NO_ENGINE, **more) as running:
+        running.wait_for("Overlayweb runs at")
+
+        link = running.wait_for("/setup/").split()[-1]
+        assert link.startswith(f"{running.address}/setup/")
+        assert sum("/setup/" in line for line in running.lines) == 1
+        assert running.wait_for(broker)
+        assert status_of(link) == 200
+        assert status_of(running.address) == 200
+        for program in ("uvicorn", "celery", "manage.py sweep", "supervisord"):
+            assert any(program in command for command in installations.processes_of(data).values()), program
+        assert eventually(lambda: "ready." in running.logs()), running.logs()
+
+        assert running.stop(signal.SIGINT) == 0
+        assert installations.processes_of(data) == {}
+
+
+def test_a_second_run_keeps_the_data_and_makes_a_new_link(data: Path, port: int) -> None:
+    links, key = [], b""
+    for _ in range(2):
+        with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
+            links.append(running.wait_for("/setup/").split()[-1])
+            running.wait_for("Overlayweb runs at")
+            kept = (data / "secret-key").read_bytes()
+            assert key in {b"", kept}
+            key = kept
+            assert running.stop() == 0
+
+    assert links[0] != links[1]
+    with closing(sqlite3.connect(data / "db.sqlite3")) as connection:
+        assert connection.execute("SELECT count(*) FROM django_migrations").fetchone()[0] > 0
+
+
+def test_two_at_once_on_the_same_data_are_refused(data: Path, port: int) -> None:
+    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as first:
+        first.wait_for("Overlayweb runs at")
+        with installations.up(data, ports.free_port(), **NO_ENGINE, **FOLDER_ONLY) as second:
+            said = second.wait_for("already runs")
+            assert f"process {first.process.pid}" in said
+            assert second.process.wait(timeout=10) == 1
+        assert status_of(first.address) == 200
+
+
+def test_a_taken_port_is_said_with_the_way_out(data: Path) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
+            said = running.wait_for(f"Port {port} on 127.0.0.1 cannot be used")
+            assert "OVERLAYWEB_PORT" in said
+            assert running.process.wait(timeout=10) == 1
+        assert installations.processes_of(data) == {}
+
+
+@pytest.mark.skipif(not processes.ON_LINUX, reason="only Linux tells children of their parent's end")
+@pytest.mark.requires("redis")
+@pytest.mark.parametrize("victim", ["manage.py up", "supervisor.supervisord"])
+def test_a_killed_parent_leaves_nothing(data: Path, port: int, victim: str) -> None:
+    with installations.up(data, port, **NO_ENGINE) as running:
+        running.wait_for("Overlayweb runs at")
+        assert eventually(lambda: "ready." in running.logs()), running.logs()
+
+        os.kill(running.process_id(victim), signal.SIGKILL)
+
+        assert running.process.wait(timeout=20) != 0
+        assert eventually(lambda: not installations.processes_of(data)), installations.processes_of(data)
+
+
+def test_a_plain_kill_is_a_stop(data: Path, port: int) -> None:
+    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
+        running.wait_for("Overlayweb runs at")
+
+        assert running.stop(signal.SIGTERM) == 0
+        assert installations.processes_of(data) == {}
+
+
+@pytest.mark.requires("redis")
+@pytest.mark.parametrize("program", ["uvicorn", "celery", "manage.py sweep", "redis-server"])
+def test_what_dies_is_started_again(data: Path, port: int, program: str) -> None:
+    with installations.up(data, port, **NO_ENGINE) as running:
+        running.wait_for("Overlayweb runs at")
+        assert eventually(lambda: "ready." in running.logs()), running.logs()
+        before = set(installations.processes_of(data))
+
+        os.kill(running.process_id(program), signal.SIGKILL)
+
+        def is_back() -> bool:
+            now = installations.processes_of(data)
+            return any(program in command for pid, command in now.items() if pid not in before)
+
+        assert eventually(is_back, limit=15), running.logs()
+        assert running.stop() == 0
+        assert installations.processes_of(data) == {}
