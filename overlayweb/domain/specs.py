@@ -124,22 +124,27 @@ def merged(*, base: Spec, current: Spec, target: Spec) -> Spec:
     Published ports are merged one by one, so that the ingress ports of ``target`` are put back beside a
     stranger's new ones.
     """
-    if base == current:
+    if same(base, current):
         return target
     result = _merge(base.document(), current.document(), target.document())
     _merge_ports(result, base=base, current=current, target=target)
     return Spec.of(result)
 
 
+def same(left: Spec, right: Spec) -> bool:
+    """Whether two specs mean the same: an engine leaves out what is empty or zero when it gives a spec back."""
+    return _pruned(left.document()) == _pruned(right.document())
+
+
 def differences(left: Spec, right: Spec) -> tuple[str, ...]:
-    """Paths, such as ``TaskTemplate.ContainerSpec.Image``, at which two specs differ."""
+    """Paths, such as ``TaskTemplate.ContainerSpec.Image``, at which two specs differ in meaning."""
     return tuple(_different(left.document(), right.document(), ""))
 
 
 def _at_once(order: str) -> Document:
-    # Parallelism 0: all tasks at once. Monitor 0: nobody waits to judge. "continue": a failing task must not
-    # roll the service back inside the window.
-    return {"Parallelism": 0, "FailureAction": "continue", "Monitor": 0, "MaxFailureRatio": 0, "Order": order}
+    # Parallelism 0: all tasks at once. Monitor, in nanoseconds: nobody waits to judge (0 would mean the default
+    # of 5 s). "continue": a failing task must not roll the service back inside the window.
+    return {"Parallelism": 0, "FailureAction": "continue", "Monitor": 1, "MaxFailureRatio": 0, "Order": order}
 
 
 def _changed(spec: Spec, change: Callable[[Document], None]) -> Spec:
@@ -179,8 +184,11 @@ def _same_target(left: PublishedPort, right: PublishedPort) -> bool:
 
 def _drop_ingress_ports(document: Document) -> None:
     kept = [raw for raw in _raw_ports(document) if _port(raw).publish_mode != INGRESS_MODE]
-    if "EndpointSpec" in document:
-        document["EndpointSpec"] = {**document["EndpointSpec"], "Ports": kept}
+    endpoint = document.get("EndpointSpec")
+    if endpoint:
+        endpoint["Ports"] = kept
+        if not kept:
+            del endpoint["Ports"]  # as the engine gives it back
 
 
 _ABSENT = object()
@@ -196,7 +204,7 @@ def _merge(base: Document, current: Document, target: Document) -> Document:
 
 
 def _merge_value(base: Any, current: Any, target: Any) -> Any:
-    if current == base:
+    if _pruned(current) == _pruned(base):
         return target
     if isinstance(base, dict) and isinstance(current, dict) and isinstance(target, dict):
         return _merge(base, current, target)
@@ -206,7 +214,7 @@ def _merge_value(base: Any, current: Any, target: Any) -> Any:
 
 
 def _merge_ports(result: Document, *, base: Spec, current: Spec, target: Spec) -> None:
-    if _raw_ports(base.document()) == _raw_ports(current.document()):
+    if _pruned(_raw_ports(base.document())) == _pruned(_raw_ports(current.document())):
         return
     ports = list(_raw_ports(current.document()))
     taken = {(p.published_port, p.protocol) for p in map(_port, ports)}
@@ -217,9 +225,19 @@ def _merge_ports(result: Document, *, base: Spec, current: Spec, target: Spec) -
     _ensure(result, "EndpointSpec")["Ports"] = ports
 
 
+def _pruned(value: Any) -> Any:
+    """The value without what is empty or zero at any depth; None when nothing is left."""
+    if isinstance(value, dict):
+        kept = {key: pruned for key, item in value.items() if (pruned := _pruned(item)) is not None}
+        return kept or None
+    if isinstance(value, list):
+        return [_pruned(item) for item in value] or None
+    return None if value is _ABSENT or not value else value
+
+
 def _different(left: Any, right: Any, path: str) -> Iterable[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted({*left, *right}):
             yield from _different(left.get(key), right.get(key), f"{path}.{key}" if path else key)
-    elif left != right:
+    elif _pruned(left) != _pruned(right):
         yield path

@@ -117,7 +117,7 @@ def take_off(context: Context) -> str:
         context.ledger.change_service(
             row,
             step=context.step,
-            message=f"{row.name} is {how}; its {ingress_network.containers(row.containers_before)} leave the ingress",
+            message=f"{row.name} is {how}; {ingress_network.containers(row.containers_before)} to leave the ingress",
             state=State.RELEASING,
             released_at=row.released_at or context.now(),
             containers_now=row.containers_before,

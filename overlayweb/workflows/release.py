@@ -58,7 +58,7 @@ def write(context: Context, row: JobService, make: Callable[[Spec], Spec]) -> No
 def _keep_edits(context: Context, row: JobService, service: Service) -> None:
     """Find out whether somebody else changed the spec since we wrote it, and take the change into the target."""
     known = [Spec(text) for text in (row.intent, row.written) if text]
-    if service.spec in known:
+    if any(specs.same(spec, service.spec) for spec in known):
         return
     base = min(known, key=lambda spec: len(specs.differences(spec, service.spec)))
     paths = specs.differences(base, service.spec)
