@@ -45,7 +45,7 @@ def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
 
 
 _CAME = {
-    "service": "publishes through the ingress since",
+    "service": "publishes through the ingress now",
     "node": "has joined",
     "ingress": "has been created",
     "network": "is in the way now",

@@ -78,12 +78,12 @@ def keeps_working(*, swarm: Swarm, effects: Sequence[Effect]) -> tuple[str, ...]
     held = [e for e in effects if e.strategy is Strategy.STOP]
     unpublished = [e for e in effects if e.strategy is Strategy.UNPUBLISH]
     lines = [
-        _count(len(others), "service publishes", "services publish", "nothing through the ingress and keeps running")
-        if others
-        else "",
-        f"{host_ports} host-mode {'port' if host_ports == 1 else 'ports'} of those services keep answering."
-        if host_ports
-        else "",
+        _count(
+            len(others),
+            "service publishes nothing through the ingress and keeps running.",
+            "services publish nothing through the ingress and keep running.",
+        ),
+        _count(host_ports, "host-mode port of those keeps answering.", "host-mode ports of those keep answering."),
         _overlay_traffic(held),
         "Unpublished services keep working on their other networks, apart from two restarts." if unpublished else "",
         "Nodes, managers, volumes and containers outside Swarm are not touched.",
@@ -162,9 +162,9 @@ def _overlay_traffic(held: Sequence[Effect]) -> str:
         return "Traffic between services on overlay networks keeps flowing."
     return (
         "Traffic between services on overlay networks keeps flowing, except to and from the "
-        f"{_count(len(held), 'service that is', 'services that are', 'stopped')}"
+        f"{_count(len(held), 'service that is stopped.', 'services that are stopped.')}"
     )
 
 
-def _count(number: int, one: str, many: str, rest: str) -> str:
-    return f"{number} {one if number == 1 else many} {rest}."
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}" if number else ""

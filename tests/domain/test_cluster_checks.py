@@ -1,5 +1,7 @@
 """Nodes, engines, and the ingress that is there."""
 
+from typing import Any
+
 import pytest
 
 from overlayweb.domain.swarm import IpamConfig, Mode, Network
@@ -16,7 +18,7 @@ from tests.domain.findings import BLOCKER, NOTICE, WARNING, codes, find, only
 
 
 @pytest.mark.parametrize("settings", [{}, {"gateway": "10.0.0.1"}, {"labels": ()}])
-def test_a_request_for_what_is_there_is_refused(settings: dict[str, object]) -> None:
+def test_a_request_for_what_is_there_is_refused(settings: dict[str, Any]) -> None:
     finding = only(find(subnet="10.0.0.0/24", **settings), "no-change")
     assert (finding.level, finding.about) == (BLOCKER, "cluster")
 
@@ -36,7 +38,7 @@ def test_the_job_s_own_labels_on_the_old_ingress_are_no_change() -> None:
         {"labels": (("team", "a"),)},
     ],
 )
-def test_one_changed_setting_is_a_change(changed: dict[str, object]) -> None:
+def test_one_changed_setting_is_a_change(changed: dict[str, Any]) -> None:
     assert codes(find(subnet="10.0.0.0/24", **changed)) == set()
 
 
