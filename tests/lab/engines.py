@@ -5,6 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import releases
+
 ENGINE_VARIABLE = "LAB_ENGINE"
 INSTALLED = "bookworm"
 
@@ -65,7 +67,9 @@ def find(name: str | None = None) -> Engine:
     name = name or os.environ.get(ENGINE_VARIABLE) or INSTALLED
     if name == INSTALLED:
         return _installed()
-    raise EngineError(f"no engine is known as {name}")
+    if name not in releases.RELEASES:
+        raise EngineError(f"no engine is known as {name}; there are {INSTALLED}, {', '.join(releases.RELEASES)}")
+    return Engine(name=name, dockerd="/usr/sbin/dockerd", docker="/usr/bin/docker", root=releases.root(name))
 
 
 def _installed() -> Engine:

@@ -4,8 +4,10 @@ Swarm lets the ingress go as soon as no service *spec* publishes through it, tho
 still attached. The nodes then can not release it, only log that, and never try again.
 """
 
+import contextlib
 import copy
 import time
+from http import HTTPStatus
 from typing import Any
 
 import docker
@@ -14,23 +16,25 @@ from tests.lab import health
 from tests.lab.daemon import Node
 from tests.lab.swarm import Lab
 
-_PATIENCE = 30.0
+_PATIENCE = 5.0
 _REFUSAL = "ingress sandbox already present"
 
 
-def rebuild(node: Node, *, subnet: str, gateway: str) -> str:
+def rebuild(node: Node, *, subnet: str, gateway: str) -> str | None:
     """Unpublish all, remove the ingress, create it with `subnet`, publish all: nothing waited for.
 
-    Returns the id of the new ingress. Only what the engine refuses outright is tried again.
+    Like a script that does not look at what its commands answer, it goes on where one is refused.
+    Returns the id of the new ingress, None if the engine did not make one.
     """
     published = [_spec(service) for service in _services(node) if _publishes(service)]
-    for name, spec in published:
-        _update(node, name, {**spec, "EndpointSpec": {"Mode": "vip"}})
+    for service_id, spec in published:
+        _update(node, service_id, {**spec, "EndpointSpec": {"Mode": "vip"}})
     for network_id in health.ingress_ids(node):
         node.request("DELETE", f"/networks/{network_id}")
     created = _create_ingress(node, subnet=subnet, gateway=gateway)
-    for name, spec in published:
-        _update(node, name, spec)
+    for service_id, spec in published:
+        with contextlib.suppress(docker.errors.APIError):
+            _update(node, service_id, spec)
     return created
 
 
@@ -77,8 +81,11 @@ def _update(node: Node, service_id: str, spec: dict[str, Any]) -> None:
             return
 
 
-def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str:
-    """Create the ingress, again while the name is still taken by the one just removed."""
+def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str | None:
+    """Create the ingress, a few times while the name is still taken by the one just removed.
+
+    From API 1.44 on the engine refuses the name for as long as its own node holds the old one.
+    """
     spec = {
         "Name": "ingress",
         "Driver": "overlay",
@@ -86,12 +93,14 @@ def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str:
         "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "Gateway": gateway}]},
     }
     deadline = time.monotonic() + _PATIENCE
-    while True:
+    while time.monotonic() < deadline:
         try:
             return str(node.request("POST", "/networks/create", spec)["Id"])
         except docker.errors.APIError as error:
-            if error.status_code != 409 or time.monotonic() > deadline:
+            if error.status_code != HTTPStatus.CONFLICT:
                 raise
+        time.sleep(0.1)
+    return None
 
 
 def _refusals(manager: Node) -> set[str]:
