@@ -1,0 +1,92 @@
+"""The job page's changing parts as HTML, each under the id of the element that it replaces."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from overlayweb.models import Event, Job
+from overlayweb.web import job_board
+from overlayweb.web.job_board import Board
+
+BATCH = 500
+"""Log lines sent at once: a long story comes in several pieces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One element of the page. Parts of equal ``content`` look the same, whenever they were rendered."""
+
+    element: str
+    template: str
+    content: object
+    row: bool = False
+
+    def html(self, csrf_token: str) -> str:
+        """The element; forms in it carry the token."""
+        return render_to_string(self.template, {"part": self.content, "csrf_token": csrf_token})
+
+
+@dataclass(slots=True)
+class Shown:
+    """What one browser has been sent: the parts by element, and the log up to ``seq``."""
+
+    seq: int
+    parts: dict[str, object] = field(default_factory=dict)
+
+    def news(self, board: Board) -> list[Part]:
+        """The parts that this browser does not show yet; counts them as sent."""
+        fresh = [part for part in parts(board) if self.parts.get(part.element, ...) != part.content]
+        self.parts.update((part.element, part.content) for part in fresh)
+        return fresh
+
+
+def parts(board: Board) -> list[Part]:
+    """Every changing part of the page, in its order; the services are one part each, as there may be a thousand."""
+    whole = {
+        "said": board.said,
+        "state": board.state,
+        "actions": board.actions,
+        "notes": board.notes,
+        "steps": board.groups,
+        "counts": board.counts,
+    }
+    return [
+        *(Part(element=f"job-{name}", template=f"job_parts.html#{name}", content=part) for name, part in whole.items()),
+        *(
+            Part(element=f"service-{row.key}", template="job_parts.html#service", content=row, row=True)
+            for row in board.services
+        ),
+    ]
+
+
+def html(fresh: Sequence[Part], csrf_token: str) -> str:
+    """The parts; rows stand in a table, as a browser throws rows away that stand elsewhere."""
+    said = "".join(part.html(csrf_token) for part in fresh if not part.row)
+    rows = "".join(part.html(csrf_token) for part in fresh if part.row)
+    return f"{said}<table><tbody>{rows}</tbody></table>" if rows else said
+
+
+def read_events(*, job_id: int, after: int) -> Sequence[Event]:
+    """The next lines of the story after ``after``, in order, at most ``BATCH``."""
+    return list(Event.objects.filter(job=job_id, seq__gt=after).order_by("seq")[:BATCH])
+
+
+def lines(events: Sequence[Event]) -> str:
+    """The lines as list items."""
+    return render_to_string("job_parts.html#lines", {"events": events})
+
+
+def page(*, job: Job, board: Board) -> Mapping[str, object]:
+    """The context of the whole page, with the newest lines of the log."""
+    newest = list(job.events.order_by("-seq")[:BATCH])[::-1]
+    return {
+        "job": job,
+        "change": job.change,
+        "plan": job_board.plan_of(job.pk, job.plan_sha256),
+        "board": board,
+        "events": newest,
+        "left_out": newest[0].seq - 1 if newest else 0,
+        "now": timezone.now(),
+    }
