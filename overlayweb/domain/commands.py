@@ -137,10 +137,11 @@ def _restore(release: Release) -> str:
 
 
 def _at_once(order: str) -> tuple[str, ...]:
+    # A monitor of 0 would mean the default of 5 s.
     return (
         "--update-parallelism", "0",
         "--update-failure-action", "continue",
-        "--update-monitor", "0s",
+        "--update-monitor", "1ns",
         "--update-order", order,
     )  # fmt: skip
 

@@ -93,7 +93,7 @@ def test_unpublish_reserves_nothing_and_stops_first_both_times() -> None:
     assert "--update-order stop-first" in on
 
 
-@pytest.mark.parametrize("word", ["--update-parallelism 0", "--update-failure-action continue", "--update-monitor 0s"])
+@pytest.mark.parametrize("word", ["--update-parallelism 0", "--update-failure-action continue", "--update-monitor 1ns"])
 def test_both_updates_go_to_all_at_once_and_never_roll_back(word: str) -> None:
     lines = _by_hand([make_service()])
     assert word in lines[_place(lines, "--publish-rm")]
