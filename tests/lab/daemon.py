@@ -55,6 +55,7 @@ class Node:
     engine: Engine
     namespaces: Namespaces
     _process: Process | None = field(default=None, repr=False)
+    _starts: int = 0
 
     @property
     def name(self) -> str:
@@ -73,8 +74,8 @@ class Node:
 
     @property
     def log(self) -> str:
-        """What the engine has logged so far."""
-        return (self.folder / "dockerd.log").read_text(errors="replace")
+        """What the engine has logged since it was last started."""
+        return self._log.read_text(errors="replace")
 
     def spawn(self) -> None:
         """Start the engine; `wait_ready` tells when it answers.
@@ -82,12 +83,13 @@ class Node:
         It becomes a child of the lab's init. Were its parent a process outside the lab that may be
         stopped or gone, the lab could not end before that one had taken notice of its end.
         """
+        self._starts += 1
         self._group.mkdir(parents=True, exist_ok=True)
         (self.folder / "docker.pid").unlink(missing_ok=True)
         inner = run(
             self.namespaces.command(
                 *("unshare", "--uts", "--", "sh", "-ec", _SPAWN, "sh"),
-                *(self.name, str(self._group), str(self.folder / "dockerd.log")),
+                *(self.name, str(self._group), str(self._log)),
                 *self.engine.command(*self._dockerd()),
                 network=self.name,
             ),
@@ -142,7 +144,7 @@ class Node:
         return self._process.pid
 
     def client(self, *, timeout: int = 60) -> docker.APIClient:
-        """Return a new low-level client; each call gives up after `timeout` seconds."""
+        """Return a new low-level client, to be closed; each call gives up after `timeout` seconds."""
         return docker.APIClient(base_url=self.socket, version="auto", timeout=timeout)
 
     def request(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
@@ -170,19 +172,19 @@ class Node:
 
     def containers(self) -> list[dict[str, Any]]:
         """Return the containers that run on this node, as `GET /containers/json` tells them."""
-        return list(self.client().containers())
+        return list(self.request("GET", "/containers/json"))
 
     def local_networks(self) -> dict[str, str]:
         """Return the networks that this node's own engine lists, as id to name.
 
         On a manager the list holds the Swarm's networks too, whether they are here or not.
         """
-        return {network["Id"]: network["Name"] for network in self.client().networks()}
+        return {network["Id"]: network["Name"] for network in self.request("GET", "/networks")}
 
     def containers_on(self, network_id: str) -> dict[str, str]:
         """Return the containers attached to a network on this node, as container id to name."""
         try:
-            network = self.client().inspect_network(network_id)
+            network = self.request("GET", f"/networks/{network_id}")
         except docker.errors.NotFound:
             return {}
         attached = network.get("Containers") or {}
@@ -203,14 +205,20 @@ class Node:
         if not self.running:
             raise NodeError(f"the engine of {self.name} ended:\n{self.log[-2000:]}")
         try:
-            return self.client(timeout=5).ping() is True
+            with contextlib.closing(self.client(timeout=5)) as client:
+                return client.ping() is True
         except (docker.errors.DockerException, requests.RequestException):
             return False
 
     def _signal(self, number: int) -> None:
         """Send a signal to the engine if it runs."""
         if self._process is not None and self._process.alive:
-            os.kill(self._process.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"dockerd-{self._starts}.log"
 
     @property
     def _daemons(self) -> str:

@@ -62,9 +62,9 @@ def _write_state(folder: Path, *, name: str, maker: str, init: int) -> None:
 def _save_logs(folder: Path, name: str) -> None:
     """Copy the engines' logs to the folder in LAB_LOGS, if it is set, for a look afterwards."""
     if target := os.environ.get(LOGS_VARIABLE):
-        for log in folder.glob("*/dockerd.log"):
+        for log in folder.glob("*/dockerd-*.log"):
             Path(target, name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(log, Path(target, name, f"{log.parent.name}.log"))
+            shutil.copy(log, Path(target, name, f"{log.parent.name}-{log.name}"))
 
 
 def clean(folder: Path, name: str) -> None:

@@ -17,7 +17,6 @@ from tests.lab.daemon import Node
 from tests.lab.swarm import Lab
 
 _PATIENCE = 5.0
-_REFUSAL = "ingress sandbox already present"
 
 
 def rebuild(node: Node, *, subnet: str, gateway: str) -> str | None:
@@ -41,15 +40,17 @@ def rebuild(node: Node, *, subnet: str, gateway: str) -> str | None:
 def is_wedged(lab: Lab) -> list[str]:
     """Return the signs that a careless rebuild has wedged the Swarm; none if it is well.
 
-    Signs are: tasks refused for the old ingress, nodes that still hold it, services below strength.
+    Signs are: not exactly one ingress, nodes that hold one the Swarm has removed, tasks refused for
+    it, services below strength. Ask when updates have had their time: one under way counts too.
     """
     manager = lab.manager
-    current = health.ingress_ids(manager)
-    signs = [f"{len(current)} ingress networks"] if len(current) != 1 else []
-    for node in lab.nodes:
-        stale = health.stale_ingress(node, current[0] if current else "")
-        signs += [f"{node.name} holds the stale ingress {network_id}" for network_id in stale]
-    signs += [f"a task was rejected: {said}" for said in sorted(_refusals(manager))]
+    stale = health.stale_ingress(lab.nodes)
+    removed = {key for ids in stale.values() for key in ids}
+    current = [key for key in health.ingress_ids(manager) if key not in removed]
+    signs = [f"the Swarm has {len(current)} ingress networks"] if len(current) != 1 else []
+    signs += [f"{name} holds the stale ingress {key}" for name, ids in stale.items() for key in ids]
+    refusals = _refusals(manager)
+    signs += [f"{len(refusals)} tasks were rejected: {refusals[0]}"] if refusals else []
     weak = [strength for strength in health.strengths(manager) if not strength.full]
     return signs + [f"below strength: {strength}" for strength in weak]
 
@@ -103,7 +104,11 @@ def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str | None:
     return None
 
 
-def _refusals(manager: Node) -> set[str]:
-    tasks = manager.request("GET", "/tasks")
-    said = {task["Status"].get("Err", "") for task in tasks}
-    return {text for text in said if _REFUSAL in text}
+def _refusals(manager: Node) -> list[str]:
+    """Return why tasks were rejected on account of the ingress.
+
+    The words differ: `ingress sandbox already present`, or, where the new subnet is another one,
+    `no configured subnet or ip-range contain the IP address` from engine 26 on.
+    """
+    rejected = [task["Status"] for task in manager.request("GET", "/tasks") if task["Status"]["State"] == "rejected"]
+    return [status["Err"] for status in rejected if "ingress" in status.get("Err", "")]

@@ -1,6 +1,7 @@
 """A real Swarm for the tests: N real engines on this machine, joined, and taken down at the end."""
 
 import atexit
+import contextlib
 import os
 import secrets
 import signal
@@ -190,18 +191,19 @@ class Lab:
 
     def _join(self) -> None:
         """Make the Swarm on the first node and let the others join it, managers first."""
-        client = self.manager.client()
         listen = f"0.0.0.0:{_MANAGEMENT_PORT}"
-        client.init_swarm(advertise_addr=self.manager.address, listen_addr=listen)
-        tokens = client.inspect_swarm()["JoinTokens"]
+        first = {"AdvertiseAddr": self.manager.address, "ListenAddr": listen}
+        self.manager.request("POST", "/swarm/init", first)
+        tokens = self.manager.request("GET", "/swarm")["JoinTokens"]
         for node in self.nodes[1:]:
             role = "Manager" if node.index < self._managers else "Worker"
-            node.client().join_swarm(
-                remote_addrs=[f"{self.manager.address}:{_MANAGEMENT_PORT}"],
-                join_token=tokens[role],
-                advertise_addr=node.address,
-                listen_addr=listen,
-            )
+            member = {
+                "RemoteAddrs": [f"{self.manager.address}:{_MANAGEMENT_PORT}"],
+                "JoinToken": tokens[role],
+                "AdvertiseAddr": node.address,
+                "ListenAddr": listen,
+            }
+            node.request("POST", "/swarm/join", member)
         wait_until(self._all_ready, what="all nodes to be ready", timeout=30)
 
     def _weak(self, names: set[str] | None) -> list[str]:
@@ -212,7 +214,7 @@ class Lab:
         return [f"{name} missing" for name in missing] + [str(row) for row in asked if not row.full]
 
     def _all_ready(self) -> bool:
-        rows = self.manager.client().nodes()
+        rows = self.manager.request("GET", "/nodes")
         return [row["Status"]["State"] for row in rows] == ["ready"] * self.size
 
     def _guard(self) -> None:
@@ -236,9 +238,6 @@ def _exit_on_signal(number: int, frame: FrameType | None) -> None:
 
 def import_image(node: Node, archive: bytes) -> None:
     """Give a node the lab's image."""
-    node.client().import_image_from_data(
-        archive,
-        repository=image.IMAGE.split(":")[0],
-        tag=image.IMAGE.split(":")[1],
-        changes=[image.CHANGES],
-    )
+    repository, tag = image.IMAGE.split(":")
+    with contextlib.closing(node.client()) as client:
+        client.import_image_from_data(archive, repository=repository, tag=tag, changes=[image.CHANGES])
