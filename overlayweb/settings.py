@@ -88,7 +88,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or a stranger could keep the lock shut for ever
-AXES_COOLOFF_MESSAGE = "Sign-in is locked for five minutes after five wrong passwords. Wait, then try again."
+AXES_LOCKOUT_CALLABLE = "overlayweb.web.people.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AUTH_PASSWORD_VALIDATORS = [

@@ -2,9 +2,55 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from overlayweb.web import frame, health
+from overlayweb.web import (
+    changes,
+    changes_list,
+    clusters,
+    frame,
+    health,
+    history,
+    ingress,
+    jobs,
+    people,
+    streams,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", clusters.overview, name="overview"),
     path("health", health.health, name="health"),
     path("theme", frame.theme, name="theme"),
+    path("setup/<str:token>", people.setup, name="setup"),
+    path("sign-in", people.sign_in, name="sign-in"),
+    path("sign-out", people.sign_out, name="sign-out"),
+    path("people", people.people, name="people"),
+    path("people/invite", people.invite, name="people-invite"),
+    path("people/approval", people.approval_mode, name="people-approval"),
+    path("clusters/add", clusters.cluster_add, name="cluster-add"),
+    path("clusters/<slug:name>/", clusters.cluster, name="cluster"),
+    path("clusters/<slug:name>/look", clusters.cluster_look, name="cluster-look"),
+    path("clusters/<slug:name>/ingress/", ingress.ingress, name="ingress"),
+    path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),
+    path("clusters/<slug:name>/ingress/preview", ingress.ingress_preview, name="ingress-preview"),
+    path("clusters/<slug:name>/reserved", clusters.reserved_ranges, name="reserved-ranges"),
+    path(
+        "clusters/<slug:name>/reserved/<int:pk>/release",
+        clusters.reserved_range_release,
+        name="reserved-range-release",
+    ),
+    path("changes/", changes_list.changes, name="changes"),
+    path("changes/<int:pk>/", changes.change, name="change"),
+    path("changes/<int:pk>/approve", changes.change_approve, name="change-approve"),
+    path("changes/<int:pk>/reject", changes.change_reject, name="change-reject"),
+    path("changes/<int:pk>/withdraw", changes.change_withdraw, name="change-withdraw"),
+    path("changes/<int:pk>/again", changes.change_again, name="change-again"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<int:pk>/", jobs.job, name="job"),
+    path("jobs/<int:pk>/live", jobs.job_live, name="job-live"),
+    path("jobs/<int:pk>/stream", streams.job_stream, name="job-stream"),
+    path("jobs/<int:pk>/log", jobs.job_log, name="job-log"),
+    path("jobs/<int:pk>/cancel", jobs.job_cancel, name="job-cancel"),
+    path("jobs/<int:pk>/restore", jobs.job_restore, name="job-restore"),
+    path("jobs/<int:pk>/resume", jobs.job_resume, name="job-resume"),
+    path("jobs/<int:pk>/accept", jobs.job_accept, name="job-accept"),
+    path("history/", history.history, name="history"),
 ]

@@ -89,28 +89,9 @@ class Frame:
         return Job.objects.exclude(status__in=ENDED).exists()
 
     @property
-    def overview_url(self) -> str:
-        return self._of_cluster("cluster") or reverse("overview")
-
-    @property
-    def ingress_url(self) -> str:
-        return self._of_cluster("ingress")
-
-    @property
-    def customise_url(self) -> str:
-        return self._of_cluster("ingress-customise")
-
-    @property
-    def look_url(self) -> str:
-        return self._of_cluster("cluster-look")
-
-    @property
     def job_url(self) -> str:
         """Where the job that holds the cluster is shown, or ""."""
         return reverse("job", args=[self.sight.job.pk]) if self.sight and self.sight.job else ""
-
-    def _of_cluster(self, page: str) -> str:
-        return reverse(page, args=[self.cluster.name]) if self.cluster else ""
 
 
 def frame(request: HttpRequest) -> dict[str, Frame]:

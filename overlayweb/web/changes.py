@@ -1,0 +1,114 @@
+"""One change request: its plan, and what people say to it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.policy import ApprovalMode
+from overlayweb.models import ChangeRequest
+from overlayweb.services import approvals, changes, installation
+from overlayweb.services.changes import Recheck
+from overlayweb.web import access, drafts, frame, ingress
+from overlayweb.web.change_forms import ApproveForm, RejectForm
+
+CONFLICT = 409
+UNPROCESSABLE = 422
+
+
+@require_safe
+def change(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everything that a reviewer decides by, and the buttons."""
+    return _page(request, _get_change(request, pk))
+
+
+@require_POST
+def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve the plan whose hash the page showed; its job is queued."""
+    found = _get_change(request, pk)
+    form = ApproveForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, form=form, status=UNPROCESSABLE)
+    try:
+        job = approvals.approve(change=found, person=access.signed_in(request), now=timezone.now(), **form.cleaned_data)
+    except (approvals.NotApprovableError, changes.NotSeenError) as error:
+        found.refresh_from_db()
+        return _page(request, found, form=form, refusal=str(error), status=CONFLICT)
+    return redirect("job", job.pk)
+
+
+@require_POST
+def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reject the change, with the reason."""
+    found = _get_change(request, pk)
+    form = RejectForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, form=form, status=UNPROCESSABLE)
+    if not approvals.reject(
+        change=found, person=access.signed_in(request), reason=form.cleaned_data["reason"], now=timezone.now()
+    ):
+        messages.warning(request, "The change was not pending any more.")
+    return redirect("change", found.pk)
+
+
+@require_POST
+def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take one's own change back."""
+    found = _get_change(request, pk)
+    if found.author != access.signed_in(request):
+        raise Http404
+    if not changes.withdraw(change=found, now=timezone.now()):
+        messages.warning(request, "The change was not pending any more.")
+    return redirect("change", found.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form, filled with what this change asked for; one's own pending change is replaced by the new one."""
+    old = _get_change(request, pk)
+    if request.method == "POST":
+        return ingress.ask(request, old.cluster, replaces=old)
+    asked = old.plan_record.plan().request
+    return render(request, ingress.PAGE, {"draft": drafts.start(cluster=old.cluster, request=asked, replaces=old)})
+
+
+def _get_change(request: HttpRequest, pk: int) -> ChangeRequest:
+    """The change with its plan, or 404. Every account sees every change."""
+    rows = ChangeRequest.objects.select_related("cluster", "author", "plan_record", "job")
+    found = get_object_or_404(rows, pk=pk)
+    frame.remember(request, found.cluster)
+    return found
+
+
+def _page(
+    request: HttpRequest, found: ChangeRequest, *, form: Any = None, refusal: str = "", status: int = 200
+) -> HttpResponse:
+    person = access.signed_in(request)
+    page = {
+        "change": found,
+        "plan": found.plan_record.plan(),
+        "verdict": approvals.verdict(change=found, person=person),
+        "recheck": _recheck(found),
+        "solo": installation.approval_mode() is ApprovalMode.SOLO,
+        "own": found.author_id == person.pk,
+        "pending": found.status == ChangeStatus.PENDING,
+        "said": found.approvals.select_related("person"),
+        "job": getattr(found, "job", None),
+        "form": form or ApproveForm(),
+        "refusal": refusal,
+    }
+    return render(request, "change.html", page, status=status)
+
+
+def _recheck(found: ChangeRequest) -> Recheck | None:
+    """The plan against the latest observation; None where it no longer matters or nothing was seen."""
+    if found.status != ChangeStatus.PENDING:
+        return None
+    try:
+        return changes.recheck(change=found)
+    except changes.NotSeenError:
+        return None

@@ -1,0 +1,131 @@
+"""Forms of clusters and reserved ranges. They validate, nothing else."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django import forms
+from django.core.exceptions import ValidationError
+
+from overlayweb.domain import subnets
+from overlayweb.models import Cluster, ReservedRange
+
+SOCKET = re.compile(r"unix:///[\w.@+/-]+", re.ASCII)
+TLS_FIELDS = ("tls_ca", "tls_certificate", "tls_key")
+NOT_PAIRED = "This key does not belong to the certificate above."
+
+
+def _pem(label: str) -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off", "class": "mono"})
+    return forms.CharField(required=False, label=label, widget=widget)
+
+
+class ClusterForm(forms.Form):
+    """A manager's address, and for TCP the three parts of TLS."""
+
+    name = forms.SlugField(
+        max_length=63,
+        error_messages={"invalid": "Use letters, digits, - and _ only: the name is part of the address of its pages."},
+    )
+    endpoint = forms.CharField(max_length=255, label="Address of a manager")
+    tls_ca = _pem("CA certificate")
+    tls_certificate = _pem("Client certificate")
+    tls_key = _pem("Client key")
+
+    def clean_name(self) -> str:
+        """A name that no cluster has; ``add`` is the address of this form."""
+        name: str = self.cleaned_data["name"]
+        if name == "add" or Cluster.objects.filter(name__iexact=name).exists():
+            raise ValidationError("This name is taken. Choose another one.")
+        return name
+
+    def clean_endpoint(self) -> str:
+        """A socket of this machine, or TCP."""
+        endpoint: str = self.cleaned_data["endpoint"]
+        scheme = endpoint.partition("://")[0]
+        if scheme == "ssh":
+            raise ValidationError(
+                "Overlayweb does not reach managers over SSH yet. Open the engine's port with TLS and use tcp://."
+            )
+        if scheme not in ("unix", "tcp") or not (SOCKET.fullmatch(endpoint) or _is_tcp(endpoint)):
+            raise ValidationError("Write unix:///path/of/docker.sock, or tcp://host:2376.")
+        return endpoint
+
+    def clean_tls_ca(self) -> str:
+        """PEM of one or more certificates."""
+        return _certificate(self.cleaned_data["tls_ca"])
+
+    def clean_tls_certificate(self) -> str:
+        """PEM of a certificate."""
+        return _certificate(self.cleaned_data["tls_certificate"])
+
+    def clean_tls_key(self) -> str:
+        """PEM of a private key without a pass phrase."""
+        text: str = self.cleaned_data["tls_key"].strip()
+        try:
+            if text:
+                load_pem_private_key(text.encode(), password=None)
+        except (TypeError, ValueError) as error:
+            raise ValidationError("This is not a private key in PEM without a pass phrase (key.pem).") from error
+        return f"{text}\n" if text else ""
+
+    def clean(self) -> dict[str, Any]:
+        """TCP needs all of TLS, a socket none of it; and the key belongs to the certificate."""
+        cleaned = super().clean() or {}
+        endpoint = cleaned.get("endpoint", "")
+        for name in TLS_FIELDS:
+            if endpoint.startswith("tcp://") and not cleaned.get(name) and name not in self.errors:
+                self.add_error(name, "TCP needs it: without TLS, anybody who reaches the port controls the cluster.")
+            if endpoint.startswith("unix://") and cleaned.get(name):
+                self.add_error(name, "A socket of this machine has no TLS. Empty this field, or write tcp://.")
+        certificate, key = cleaned.get("tls_certificate"), cleaned.get("tls_key")
+        if certificate and key and not _paired(certificate, key):
+            self.add_error("tls_key", NOT_PAIRED)
+        return cleaned
+
+
+class ReservedRangeForm(forms.Form):
+    """A range that no network may take."""
+
+    cidr = forms.CharField(max_length=18, label="Range")
+    name = forms.CharField(max_length=63)
+    reason = forms.CharField(max_length=255, required=False)
+
+    def clean_cidr(self) -> str:
+        """An IPv4 subnet without host bits that is not in the registry."""
+        try:
+            cidr = str(subnets.parse(self.cleaned_data["cidr"]))
+        except subnets.NotASubnetError as error:
+            meant = f" Did you mean {error.suggestion}?" if error.suggestion else " Write it like 10.20.0.0/16."
+            raise ValidationError(f"{error}.{meant}") from error
+        if ReservedRange.objects.filter(cidr=cidr).exists():
+            raise ValidationError(f"{cidr} is reserved already.")
+        return cidr
+
+
+def _is_tcp(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+        return parts.scheme == "tcp" and bool(parts.hostname) and parts.port != 0 and not extra
+    except ValueError:
+        return False
+
+
+def _certificate(text: str) -> str:
+    text = text.strip()
+    try:
+        if text:
+            x509.load_pem_x509_certificates(text.encode())
+    except ValueError as error:
+        raise ValidationError(
+            "This is not a certificate in PEM (it begins with -----BEGIN CERTIFICATE-----)."
+        ) from error
+    return f"{text}\n" if text else ""
+
+
+def _paired(certificate: str, key: str) -> bool:
+    own = load_pem_private_key(key.encode(), password=None).public_key()
+    return x509.load_pem_x509_certificate(certificate.encode()).public_key() == own

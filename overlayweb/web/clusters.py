@@ -1,0 +1,91 @@
+"""Clusters: the overview, a fresh look, adding one, and the ranges that are kept free."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from overlayweb.domain import diagnosis
+from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.models import Cluster, ReservedRange
+from overlayweb.services import clusters, ranges
+from overlayweb.web import access, frame
+from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
+
+
+def get_cluster(request: HttpRequest, name: str) -> Cluster:
+    """The cluster of a page, remembered as the one that is looked at; or 404. Every account sees every cluster."""
+    cluster = get_object_or_404(Cluster, name=name)
+    frame.remember(request, cluster)
+    return cluster
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """The cluster that was looked at last; without any, how to add the first."""
+    cluster = frame.Frame(request=request, user=request.user).cluster
+    return redirect("cluster", cluster.name) if cluster else render(request, "no_cluster.html")
+
+
+@require_safe
+def cluster(request: HttpRequest, name: str) -> HttpResponse:
+    """One cluster: what is wrong, its ingress, its nodes, what waits for approval."""
+    found = get_cluster(request, name)
+    sight = clusters.sight(cluster=found, now=timezone.now())
+    page = {
+        "cluster": found,
+        "sight": sight,
+        "swarm": sight.swarm,
+        "problems": diagnosis.diagnose(sight.swarm) if sight.swarm else (),
+        "waiting": found.changes.filter(status=ChangeStatus.PENDING).select_related("author"),
+    }
+    return render(request, "cluster.html", page)
+
+
+@require_POST
+def cluster_look(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask a worker for a fresh observation, and go back."""
+    found = get_cluster(request, name)
+    clusters.look(cluster=found, now=timezone.now())
+    messages.info(request, "A worker looks at the cluster now. Reload in a moment to see what it found.")
+    return frame.back(request, reverse("cluster", args=[found.name]))
+
+
+@never_cache
+@sensitive_post_parameters("tls_key")
+@require_http_methods(["GET", "HEAD", "POST"])
+def cluster_add(request: HttpRequest) -> HttpResponse:
+    """Register a Swarm by one of its managers."""
+    access.admin(request)
+    form = ClusterForm(request.POST or None)
+    if not form.is_valid():
+        return render(request, "cluster_add.html", {"form": form})
+    added = clusters.add(now=timezone.now(), **form.cleaned_data)
+    return redirect("cluster", added.name)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
+    """The ranges that no network may take, and a form for one more."""
+    access.admin(request)
+    found = get_cluster(request, name)
+    form = ReservedRangeForm(request.POST or None)
+    if form.is_valid():
+        ranges.reserve(**form.cleaned_data)
+        return redirect("reserved-ranges", found.name)
+    page = {"cluster": found, "form": form, "ranges": ReservedRange.objects.all()}
+    return render(request, "reserved_ranges.html", page)
+
+
+@require_POST
+def reserved_range_release(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Take a range off the registry."""
+    access.admin(request)
+    found = get_cluster(request, name)
+    if not ranges.release(pk=pk):
+        raise Http404
+    return redirect("reserved-ranges", found.name)

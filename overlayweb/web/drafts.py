@@ -1,0 +1,130 @@
+"""A change on its way to being asked for: what was typed, and the plan as it would be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.forms import BoundField
+
+from overlayweb.domain import capacity, ingress_settings
+from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Plan
+from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.services import changes
+from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field of the form with what the plan says beside it."""
+
+    field: BoundField
+    findings: tuple[Finding, ...]
+    service: Service | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it has to be mended."""
+        return bool(self.field.errors) or any(finding.level == "blocker" for finding in self.findings)
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """The form, the plan (None while the cluster was never seen: ``problem`` says why), and what belongs where."""
+
+    cluster: Cluster
+    form: IngressForm
+    swarm: Swarm | None
+    plan: Plan | None = None
+    problem: str = ""
+    replaces: ChangeRequest | None = None
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """The settings' fields by name."""
+        return {name: Row(self.form[name], self._about("field", name)) for name in (*SETTINGS, "reason")}
+
+    @cached_property
+    def services(self) -> list[Row]:
+        """The published services with their strategies."""
+        found = self.swarm.published_services if self.swarm else ()
+        return [Row(self.form.strategy_field(s), self._about("service", s.id), s) for s in found]
+
+    @cached_property
+    def elsewhere(self) -> tuple[Finding, ...]:
+        """Findings that stand beside no field and no service of the form."""
+        shown = {row.service.id for row in self.services if row.service}
+        beside = {"field": set(SETTINGS), "service": shown}
+        return tuple(f for f in self._findings if f.subject not in beside.get(f.about, ()))
+
+    @cached_property
+    def room(self) -> capacity.Room | None:
+        """The room in the wanted subnet."""
+        return capacity.ingress_room(swarm=self.swarm, settings=self.plan.after) if self.swarm and self.plan else None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether all settings are those of today: there is nothing to plan yet."""
+        return any(finding.code == "no-change" for finding in self._findings)
+
+    @property
+    def problems(self) -> int:
+        """How many things have to be mended before this can be asked for; the missing reason apart."""
+        unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
+        return unread + (len(self.plan.blockers) if self.plan else 0)
+
+    @property
+    def open_advanced(self) -> bool:
+        """Whether the folded settings have something to say."""
+        rows = [self.rows[name] for name in ("ip_range", "labels")]
+        return any(row.field.value() or row.field.errors or row.findings for row in rows)
+
+    @property
+    def open_services(self) -> bool:
+        """Whether the folded strategies have something to say."""
+        return any(row.findings or row.field.errors or row.field.value() not in CALM for row in self.services)
+
+    def forget_missing_reason(self) -> None:
+        """While the form is typed, a reason that is not there yet is no mistake."""
+        self.form.errors.pop("reason", None)
+
+    @property
+    def _findings(self) -> tuple[Finding, ...]:
+        return self.plan.findings if self.plan else ()
+
+    def _about(self, about: str, subject: str) -> tuple[Finding, ...]:
+        return tuple(f for f in self._findings if f.about == about and f.subject == subject)
+
+
+CALM = (None, "", "automatic")
+
+
+def start(*, cluster: Cluster, request: IngressRequest | None = None, replaces: ChangeRequest | None = None) -> Draft:
+    """A draft of this request; without one, of the ingress as it is, or of a fresh one where there is none."""
+    swarm = cluster.swarm()
+    data = initial_of(request or IngressRequest(settings=_today(swarm)))
+    draft = _planned(cluster, swarm, data, replaces)
+    draft.forget_missing_reason()
+    return draft
+
+
+def read(*, cluster: Cluster, data: Mapping[str, str], replaces: ChangeRequest | None = None) -> Draft:
+    """A draft of what was typed."""
+    return _planned(cluster, cluster.swarm(), data, replaces)
+
+
+def _planned(cluster: Cluster, swarm: Swarm | None, data: Mapping[str, Any], replaces: ChangeRequest | None) -> Draft:
+    form = IngressForm(data, services=swarm.published_services if swarm else ())
+    form.full_clean()
+    draft = Draft(cluster=cluster, form=form, swarm=swarm, replaces=replaces)
+    try:
+        draft.plan = changes.preview(cluster=cluster, request=form.request())
+    except changes.NotSeenError as error:
+        draft.problem = str(error)
+    return draft
+
+
+def _today(swarm: Swarm | None) -> IngressSettings:
+    networks = swarm.ingress_networks if swarm else ()
+    return ingress_settings.settings_of(networks[0]) if networks else IngressSettings()
