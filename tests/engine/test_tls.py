@@ -1,7 +1,6 @@
 """TLS to an engine over TCP: verified by the given CA alone, and nothing of the key left on disk."""
 
 import ssl
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,37 +10,20 @@ import pytest
 from overlayweb.engine.connection import Endpoint, InvalidEndpoint, connect
 from overlayweb.engine.errors import EngineUnreachable
 from tests.engine import servers
+from tests.engine.certificates import Authority
 from tests.engine.servers import Server
-
-pytestmark = pytest.mark.requires("openssl")
-
-
-def _openssl(folder: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-
-def _authority(folder: Path, name: str) -> None:
-    options = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
-    _openssl(folder, "req", *options, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-
-
-def _certificate(folder: Path, name: str, alternative: str) -> None:
-    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-addext", f"subjectAltName={alternative}")
-    _openssl(folder, "req", *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copyall")
-    _openssl(folder, "x509", "-req", "-in", f"{name}.csr", *sign, "-out", f"{name}.pem")
 
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA, a stranger CA, certificates for an engine here, an engine elsewhere, and a client."""
     folder = tmp_path_factory.mktemp("pki")
-    _authority(folder, "ca")
-    _authority(folder, "stranger")
-    _certificate(folder, "here", "IP:127.0.0.1")
-    _certificate(folder, "elsewhere", "DNS:manager.example")
-    _certificate(folder, "client", "DNS:overlayweb")
-    _openssl(folder, "pkey", "-in", "client.key", "-aes256", "-passout", "pass:x", "-out", "locked.key")
+    authority = Authority(folder, "ca")
+    Authority(folder, "stranger")
+    authority.issue("here", address="127.0.0.1")
+    authority.issue("elsewhere", address="127.0.0.2")
+    authority.issue("client")
+    authority.issue("locked", passphrase=b"x")
     return folder
 
 
