@@ -42,7 +42,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """One step. ``point``: "" or what the point of no return means for this job now."""
+    """One step. ``point``: "" or what to say of the point of no return after it, which ``passed`` when it did."""
 
     key: str
     title: str
@@ -51,6 +51,7 @@ class StepRow:
     clock: Clock | None
     expected: float
     point: str
+    passed: bool
     tries: str
 
 
@@ -223,6 +224,7 @@ def _groups(job: Job, steps: Sequence[Step], plan: Plan, at: datetime) -> tuple[
                 clock=None,
                 expected=step.expected_seconds,
                 point=_point(job) if step.point_of_no_return else "",
+                passed=job.point_passed,
                 tries="",
             )
             for number, step in enumerate(plan.steps, start=1)
@@ -254,6 +256,7 @@ def _step_row(job: Job, step: Step, at: datetime) -> StepRow:
         clock=clock,
         expected=step.expected_seconds,
         point=_point(job) if step.point_of_no_return else "",
+        passed=job.point_passed,
         tries=_tries(step),
     )
 
