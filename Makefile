@@ -10,7 +10,7 @@ TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fo
 QUICK := not dockerd and not chromium
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-quick lint format test-tools lock lab clean
+.PHONY: up test test-quick lint format test-tools lock lab secrets clean
 
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
@@ -41,6 +41,19 @@ test-tools:
 # Three real engines joined to a Swarm, for people to try things on. Ctrl-C takes all of it down.
 lab: .venv/installed-dev
 	@$(BIN)/python -m tests.lab up
+
+# Random secrets for compose.yaml, made once. Containers read them as another user, hence the closed folder around.
+secrets:
+	@[ ! -e secrets ] || { echo "The folder secrets is there already; the database knows its password." >&2; exit 1; }
+	@umask 077 && mkdir secrets && chmod 700 secrets && $(PYTHON) -c \
+		'import base64, pathlib, secrets; \
+		folder = pathlib.Path("secrets"); password = secrets.token_hex(24); \
+		url = f"postgresql://overlayweb:{password}@postgres:5432/overlayweb"; \
+		key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(); \
+		values = {"secret-key": secrets.token_urlsafe(50), "encryption-keys": key, \
+			"postgres-password": password, "database-url": url}; \
+		[(folder / name).write_text(value) for name, value in values.items()]; \
+		[(folder / name).chmod(0o444) for name in values]'
 
 lock: .venv-lock/bin/uv
 	cd requirements && for set in base dev; do ../.venv-lock/bin/uv pip compile --quiet --upgrade --universal \

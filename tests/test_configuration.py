@@ -138,20 +138,10 @@ def data() -> Iterator[Path]:
     yield from installations.data_folder()
 
 
-def manage(data: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
-        env=installations.environment(data, **environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_deploy_check_has_nothing_to_say_in_production(data: Path) -> None:
-    done = manage(
-        data,
+    done = installations.run(
         *("check", "--deploy", "--fail-level", "WARNING"),
+        data=data,
         OVERLAYWEB_SECURE="1",
         OVERLAYWEB_ALLOWED_HOSTS="swarm.example.org",
     )
@@ -160,14 +150,14 @@ def test_the_deploy_check_has_nothing_to_say_in_production(data: Path) -> None:
 
 
 def test_the_deploy_check_does_complain_without_https(data: Path) -> None:
-    done = manage(data, "check", "--deploy", "--fail-level", "WARNING")
+    done = installations.run("check", "--deploy", "--fail-level", "WARNING", data=data)
 
     assert done.returncode == 1
     assert "security.W012" in done.stderr
 
 
 def test_bad_configuration_stops_a_command_with_id_and_hint(data: Path) -> None:
-    done = manage(data, "check", OVERLAYWEB_PORT="eighty")
+    done = installations.run("check", data=data, OVERLAYWEB_PORT="eighty")
 
     assert done.returncode == 1
     assert "overlayweb.E003" in done.stderr
@@ -181,7 +171,7 @@ def test_sqlite_keeps_what_it_has_committed(data: Path) -> None:
         "print([k.execute(f'PRAGMA {n}').fetchone()[0] for n in"
         " ('journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout')], c.transaction_mode)"
     )
-    done = manage(data, "shell", "--no-imports", "--command", code)
+    done = installations.run("shell", "--no-imports", "--command", code, data=data)
 
     assert done.stdout.strip() == "['wal', 2, 1, 20000] IMMEDIATE", done.stderr  # synchronous 2 is FULL
 

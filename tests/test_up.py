@@ -96,10 +96,11 @@ def test_a_second_run_keeps_the_data_and_makes_a_new_link(data: Path, port: int)
 def test_two_at_once_on_the_same_data_are_refused(data: Path, port: int) -> None:
     with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as first:
         first.wait_for("Overlayweb runs at")
-        with installations.up(data, ports.free_port(), **NO_ENGINE, **FOLDER_ONLY) as second:
-            said = second.wait_for("already runs")
-            assert f"process {first.process.pid}" in said
-            assert second.process.wait(timeout=10) == 1
+        second = installations.run("up", data=data, OVERLAYWEB_PORT=str(ports.free_port()), **FOLDER_ONLY)
+
+        assert second.returncode == 1
+        assert f"already runs with the data in {data} (process {first.process.pid})" in second.stderr
+        assert first.process.poll() is None
         assert status_of(first.address) == 200
 
 

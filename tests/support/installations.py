@@ -34,12 +34,16 @@ def data_folder() -> Iterator[Path]:
 
 
 def processes_of(data: Path) -> dict[int, str]:
-    """Every living process that was started for the data folder, by the environment that all of them inherit."""
+    """Every living process that was started for the data folder, by the environment that all of them inherit.
+
+    Redis writes its title over its environment; the title names its socket in the folder.
+    """
     mark = f"OVERLAYWEB_DATA={data}".encode()
     found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and mark in _read(entry / "environ").split(b"\0"):
-            found[int(entry.name)] = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace")
+        command = _read(entry / "cmdline") if entry.name.isdigit() else b""
+        if os.fsencode(data) in command or (command and mark in _read(entry / "environ").split(b"\0")):
+            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found
 
 
@@ -95,16 +99,30 @@ class Installation:
 
     def follow(self) -> None:
         """Collect what it prints; None in the queue is the end."""
-        for line in self.process.stdout or ():
-            self._queue.put(line.rstrip("\n"))
+        if self.process.stdout is not None:
+            with self.process.stdout as output:
+                for line in output:
+                    self._queue.put(line.rstrip("\n"))
         self._queue.put(None)
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of a management command."""
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+
+
+def run(*arguments: str, data: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a management command to its end."""
+    return subprocess.run(
+        command(*arguments), env=environment(data, **more), capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @contextmanager
 def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
     """Start an installation; at the end nothing of it is left, whatever the test did."""
     process = subprocess.Popen(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+        command("up"),
         env=environment(data, OVERLAYWEB_PORT=str(port), **more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -112,7 +130,8 @@ def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
         text=True,
     )
     installation = Installation(data, port, process)
-    threading.Thread(target=installation.follow, daemon=True).start()
+    follower = threading.Thread(target=installation.follow)
+    follower.start()
     try:
         yield installation
     finally:
@@ -120,3 +139,4 @@ def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
             installation.stop(signal.SIGTERM)
         for pid in processes_of(data):
             os.kill(pid, signal.SIGKILL)
+        follower.join()

@@ -1,8 +1,7 @@
 """The pytest plugin behind `requires`: skips by name, a list at the end, and no skip at all where all is required."""
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator
 
 import pytest
 
@@ -42,9 +41,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything is required, a skip of any kind is a failure."""
-    report: pytest.TestReport = yield
+    report = yield
     if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and OVERLAYWEB_REQUIRE=all allows none: {report.longrepr}"
@@ -52,9 +51,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[Any]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """The same for a module that skips itself while it is collected."""
-    report: pytest.CollectReport = yield
+    report = yield
     if REQUIRE_ALL and report.outcome == "skipped":
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped, and OVERLAYWEB_REQUIRE=all allows none"
