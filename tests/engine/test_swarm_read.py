@@ -15,13 +15,8 @@ from tests.lab.swarm import Lab
 pytestmark = pytest.mark.requires("dockerd", "root")
 
 
-@pytest.fixture(scope="module")
-def lab(running_lab: Lab, mix: dict[str, str]) -> Lab:
-    return running_lab
-
-
 @pytest.fixture
-def engine(lab: Lab) -> Iterator[DockerEngine]:
+def engine(lab: Lab, mix: dict[str, str]) -> Iterator[DockerEngine]:
     with connect(Endpoint(url=lab.manager.socket)) as made:
         yield made
 

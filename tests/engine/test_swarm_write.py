@@ -35,14 +35,9 @@ SETTINGS = IngressSettings(
 )
 
 
-@pytest.fixture(scope="module")
-def lab(running_lab: Lab, mix: dict[str, str]) -> Lab:
-    return running_lab
-
-
 @pytest.fixture
-def engine(lab: Lab) -> Iterator[DockerEngine]:
-    with connect(Endpoint(url=lab.manager.socket), timeout_seconds=LIMIT) as made:
+def engine(lab: Lab, mix: dict[str, str]) -> Iterator[DockerEngine]:
+    with connect(Endpoint(url=lab.manager.socket)) as made:
         yield made
 
 
@@ -52,11 +47,11 @@ def _service(engine: DockerEngine, service_id: str) -> Service:
     return found
 
 
-def _until(condition: Callable[[], object], seconds: float = 15) -> None:
+def _until(condition: Callable[[], object], seconds: float = 15, every: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def _containers(engine: DockerEngine, service_id: str) -> set[str]:
@@ -181,17 +176,19 @@ def test_a_node_that_is_not_there_is_not_found(engine: DockerEngine) -> None:
         engine.label_node(node_id="0" * 25, key="nudge", value="1")
 
 
-def test_a_frozen_engine_is_unreachable_within_the_limit(lab: Lab, engine: DockerEngine) -> None:
-    lab.manager.pause()
-    try:
-        for call in (engine.nodes, lambda: connect(Endpoint(url=lab.manager.socket), timeout_seconds=LIMIT)):
-            started = time.monotonic()
-            with pytest.raises(EngineUnreachable, match=r"did not answer in time \(1.5 s\)"):
-                call()
-            assert LIMIT <= time.monotonic() - started < LIMIT + 1
-    finally:
-        lab.manager.resume()
-    _until(lambda: _ready(engine))
+def test_a_frozen_engine_is_unreachable_within_the_limit(lab: Lab) -> None:
+    endpoint = Endpoint(url=lab.manager.socket)
+    with connect(endpoint, timeout_seconds=LIMIT) as engine:
+        lab.manager.pause()
+        try:
+            for call in (engine.nodes, lambda: connect(endpoint, timeout_seconds=LIMIT)):
+                started = time.monotonic()
+                with pytest.raises(EngineUnreachable, match=r"did not answer in time \(1.5 s\)"):
+                    call()
+                assert LIMIT <= time.monotonic() - started < LIMIT + 1
+        finally:
+            lab.manager.resume()
+        _until(lambda: _ready(engine))
 
 
 def _ready(engine: DockerEngine) -> bool:
@@ -209,14 +206,19 @@ def test_the_ingress_is_replaced(lab: Lab) -> None:
         _until(lambda: engine.network(old.id) is None)
         made = engine.create_ingress(settings=SETTINGS, labels={"com.overlayweb.job": "7"})
         _until(lambda: any(row.id == made and row.allocated for row in engine.networks()))
-        for node in engine.nodes():
-            engine.label_node(node_id=node.id, key="nudge", value="1")
-        _until(lambda: len(engine.observe().ingress_networks[0].peers) == 3, seconds=60)
+        _until(lambda: _everywhere(engine), seconds=60, every=3)
         (new,) = engine.observe().ingress_networks
     assert (new.id, new.name, new.mtu, new.attachable) == (made, "mesh", "1400", False)
     assert new.ipam == (IpamConfig(subnet="10.77.0.0/20", gateway="10.77.0.9", ip_range="10.77.4.0/24"),)
     assert new.labels == (("com.overlayweb.job", "7"), ("owner", "platform"))
     assert new.peers == tuple(node.address for node in lab.nodes)
+
+
+def _everywhere(engine: DockerEngine) -> bool:
+    """Nudge each node by a label, and tell whether the ingress is on all of them, which it may be only later."""
+    for node in engine.nodes():
+        engine.label_node(node_id=node.id, key="nudge", value=str(time.monotonic()))
+    return len(engine.observe().ingress_networks[0].peers) == len(engine.nodes())
 
 
 def test_an_engine_that_stops_is_unreachable_and_comes_back(lab: Lab) -> None:
