@@ -72,6 +72,7 @@ def _configuration(broker: brokers.Broker) -> dict[str, Any]:
         # A queue per kind of work. The worker takes from both in turn, so reads cannot shut jobs out.
         "task_queues": (Queue("jobs"), Queue("reads")),
         "task_default_queue": "jobs",
+        "task_routes": {"tasks.jobs.observe_cluster": {"queue": "reads"}},
         "task_create_missing_queues": False,
         # Acknowledged when done, given back when the child dies, and none waits behind a busy process.
         "task_acks_late": True,

@@ -14,7 +14,7 @@ from overlayweb.workflows.registry import WORKFLOWS
 from tasks import doorbell
 
 
-@doorbell.task(queue="jobs")
+@doorbell.task()
 def advance_job(job_id: int) -> None:
     """Carry one job on for a bounded slice, and ring again if it is not done."""
     job = Job.objects.filter(pk=job_id).first()
@@ -28,7 +28,7 @@ def advance_job(job_id: int) -> None:
         observe_cluster.ring(job.cluster_id)
 
 
-@doorbell.task(queue="reads", expires=30)
+@doorbell.task(expires=30)
 def observe_cluster(cluster_id: int) -> None:
     """Read the cluster through its manager and keep what was seen, or why nothing was."""
     cluster = Cluster.objects.filter(pk=cluster_id).first()
