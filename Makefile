@@ -6,8 +6,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fonts-dejavu-core iproute2 iptables \
 	postgresql redis-server
-# Tests that start neither an engine nor a browser.
-QUICK := not dockerd and not chromium
+# Tests that start no engine, no browser and no whole installation.
+QUICK := not dockerd and not chromium and not slow
 
 .DEFAULT_GOAL := up
 .PHONY: up test test-quick lint format test-tools lock lab secrets clean

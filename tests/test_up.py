@@ -9,12 +9,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from overlayweb import processes
 from tests.support import installations, ports
+
+pytestmark = pytest.mark.slow
 
 FOLDER_ONLY = {"OVERLAYWEB_REDIS_SERVER": "no-such-program"}
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
@@ -130,28 +133,22 @@ def test_a_killed_parent_leaves_nothing(data: Path, port: int, victim: str) -> N
         assert eventually(lambda: not installations.processes_of(data)), installations.processes_of(data)
 
 
-def test_a_plain_kill_is_a_stop(data: Path, port: int) -> None:
-    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
-        running.wait_for("Overlayweb runs at")
-
-        assert running.stop(signal.SIGTERM) == 0
-        assert installations.processes_of(data) == {}
-
-
 @pytest.mark.requires("redis")
-@pytest.mark.parametrize("program", ["uvicorn", "celery", "manage.py sweep", "redis-server"])
-def test_what_dies_is_started_again(data: Path, port: int, program: str) -> None:
+def test_what_dies_is_started_again(data: Path, port: int) -> None:
     with installations.up(data, port, **NO_ENGINE) as running:
         running.wait_for("Overlayweb runs at")
         assert eventually(lambda: "ready." in running.logs()), running.logs()
-        before = set(installations.processes_of(data))
 
-        os.kill(running.process_id(program), signal.SIGKILL)
+        for program in ("uvicorn", "celery", "manage.py sweep", "redis-server"):
+            before = set(installations.processes_of(data))
+            os.kill(running.process_id(program), signal.SIGKILL)
 
-        def is_back() -> bool:
-            now = installations.processes_of(data)
-            return any(program in command for pid, command in now.items() if pid not in before)
+            assert eventually(partial(is_new, data, program, before)), running.logs()
 
-        assert eventually(is_back, limit=15), running.logs()
-        assert running.stop() == 0
+        assert running.stop(signal.SIGTERM) == 0, "a plain kill is a stop like Ctrl-C"
         assert installations.processes_of(data) == {}
+
+
+def is_new(data: Path, program: str, before: set[int]) -> bool:
+    """Whether the program runs as a process that was not there before."""
+    return any(program in command and pid not in before for pid, command in installations.processes_of(data).items())

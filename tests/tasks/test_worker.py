@@ -17,6 +17,8 @@ from overlayweb import processes
 from tests.support import installations
 from tests.support.redis_server import RedisServer
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_REDIS = {"OVERLAYWEB_REDIS_SERVER": "no-such-program"}
 BROKERS = [pytest.param("redis", marks=pytest.mark.requires("redis")), "folder"]
 
