@@ -23,6 +23,16 @@ class Room:
         return self.need.total
 
     @property
+    def tight(self) -> int:
+        """Above so many used addresses, room runs out soon."""
+        return int(0.8 * self.usable)
+
+    @property
+    def full(self) -> int:
+        """Above so many, it is as good as full."""
+        return int(0.95 * self.usable)
+
+    @property
     def free(self) -> int:
         """How many more fit; negative when it is too small."""
         return self.usable - self.need.total

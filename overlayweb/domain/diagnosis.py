@@ -32,7 +32,7 @@ def _ingress(swarm: Swarm) -> Iterator[Finding]:
             swarm,
             "ingress-none",
             "There is no ingress network.",
-            f"Create it: {_services_text(len(swarm.published_services))} its ports through it.",
+            f"Create it: {_services_text(len(swarm.published_services))} ports through it.",
         )
     elif len(found) > 1:
         names = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))

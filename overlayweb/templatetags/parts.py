@@ -1,13 +1,17 @@
 """The small parts of every page: icons, status words, times, durations."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from overlayweb.domain.plans import IngressSettings, Plan
 
 register = template.Library()
 
@@ -69,6 +73,26 @@ def copy(value: Any, shown: str = "") -> dict[str, str]:
     return {"value": str(value), "shown": shown or str(value)}
 
 
+@register.inclusion_tag("parts/command.html")
+def command(lines: Sequence[str]) -> dict[str, Any]:
+    """The docker equivalent: lines of a shell, comments set back, all of it copied by one click."""
+    return {"lines": [(line, line.startswith("#")) for line in lines], "text": "\n".join(lines)}
+
+
+@register.inclusion_tag("parts/diff.html")
+def settings_diff(plan: Plan) -> dict[str, Any]:
+    """Old and new settings, one row each: (name, old, new). What stays is there too, set back."""
+    old, new = _shown(plan.before), _shown(plan.after)
+    return {"rows": [(name, old[name], new[name]) for name in new], "nothing_before": not plan.ingress_id}
+
+
+@register.simple_tag
+def described(field: BoundField, *, refused: bool) -> SafeString:
+    """The field, told to screen readers together with what is said beside it."""
+    attrs = {"aria-describedby": f"verdict-{field.html_name}"}
+    return field.as_widget(attrs={**attrs, "aria-invalid": "true"} if refused else attrs)
+
+
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
     """ "3 min ago", with the exact time in the title; "never" for None."""
@@ -96,6 +120,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """ "65,534"."""
+    return f"{number:,}"
+
+
+@register.filter
 def person(user: Any) -> str:
     """What a person is called: the name, else the user name."""
     return user.get_full_name() or user.get_username()
@@ -108,3 +138,14 @@ def _ago(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return f"{int(seconds)} s ago"
+
+
+def _shown(settings: IngressSettings) -> dict[str, str]:
+    return {
+        "Name": settings.name,
+        "Subnet": settings.subnet,
+        "Gateway": settings.gateway,
+        "MTU": str(settings.mtu or "unset"),
+        "IP range": settings.ip_range or "unset",
+        "Labels": " ".join(f"{key}={value}" for key, value in settings.labels) or "none",
+    }

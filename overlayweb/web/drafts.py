@@ -8,11 +8,15 @@ from typing import Any
 from django.forms import BoundField
 
 from overlayweb.domain import capacity, ingress_settings
-from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Plan
+from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level, Plan
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes
 from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
+
+NO_CHANGE = "no-change"
+CALM = (None, "", "automatic")
+"""What the field of a strategy holds that nobody chose."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Row:
     @property
     def refused(self) -> bool:
         """Whether it has to be mended."""
-        return bool(self.field.errors) or any(finding.level == "blocker" for finding in self.findings)
+        return bool(self.field.errors) or any(finding.level is Level.BLOCKER for finding in self.findings)
 
 
 @dataclass(kw_only=True)
@@ -43,20 +47,28 @@ class Draft:
     @cached_property
     def rows(self) -> dict[str, Row]:
         """The settings' fields by name."""
-        return {name: Row(self.form[name], self._about("field", name)) for name in (*SETTINGS, "reason")}
+        return {name: Row(self.form[name], self._beside(name)) for name in (*SETTINGS, "reason")}
 
     @cached_property
     def services(self) -> list[Row]:
         """The published services with their strategies."""
         found = self.swarm.published_services if self.swarm else ()
-        return [Row(self.form.strategy_field(s), self._about("service", s.id), s) for s in found]
+        return [Row(self.form.strategy_field(s), self._weighty(s.id), s) for s in found]
 
-    @cached_property
-    def elsewhere(self) -> tuple[Finding, ...]:
-        """Findings that stand beside no field and no service of the form."""
-        shown = {row.service.id for row in self.services if row.service}
-        beside = {"field": set(SETTINGS), "service": shown}
-        return tuple(f for f in self._findings if f.subject not in beside.get(f.about, ()))
+    @property
+    def blockers(self) -> list[Finding]:
+        """Blockers that stand beside no field: of services, nodes, networks and the cluster."""
+        return self._beside_no_field(Level.BLOCKER)
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Warnings that stand beside no field."""
+        return self._beside_no_field(Level.WARNING)
+
+    @property
+    def notices(self) -> list[Finding]:
+        """What is good to know and stands beside no field."""
+        return self._beside_no_field(Level.NOTICE)
 
     @cached_property
     def room(self) -> capacity.Room | None:
@@ -66,13 +78,13 @@ class Draft:
     @property
     def unchanged(self) -> bool:
         """Whether all settings are those of today: there is nothing to plan yet."""
-        return any(finding.code == "no-change" for finding in self._findings)
+        return any(finding.code == NO_CHANGE for finding in self._findings)
 
     @property
     def problems(self) -> int:
         """How many things have to be mended before this can be asked for; the missing reason apart."""
         unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
-        return unread + (len(self.plan.blockers) if self.plan else 0)
+        return unread + sum(finding.level is Level.BLOCKER for finding in self._findings)
 
     @property
     def open_advanced(self) -> bool:
@@ -83,7 +95,7 @@ class Draft:
     @property
     def open_services(self) -> bool:
         """Whether the folded strategies have something to say."""
-        return any(row.findings or row.field.errors or row.field.value() not in CALM for row in self.services)
+        return any(row.refused or row.field.value() not in CALM for row in self.services)
 
     def forget_missing_reason(self) -> None:
         """While the form is typed, a reason that is not there yet is no mistake."""
@@ -91,13 +103,22 @@ class Draft:
 
     @property
     def _findings(self) -> tuple[Finding, ...]:
-        return self.plan.findings if self.plan else ()
+        found = self.plan.findings if self.plan else ()
+        # A field that cannot be read counts as empty: whether anything changes is not known then.
+        return tuple(f for f in found if f.code != NO_CHANGE or not self.form.errors)
+
+    def _beside_no_field(self, level: Level) -> list[Finding]:
+        return [f for f in self._findings if f.level is level and f.about != "field" and f.code != NO_CHANGE]
+
+    def _beside(self, field: str) -> tuple[Finding, ...]:
+        found = self._about("field", field)
+        return tuple(f for f in found if f.level is not Level.NOTICE) if self.unchanged else found
+
+    def _weighty(self, service_id: str) -> tuple[Finding, ...]:
+        return tuple(f for f in self._about("service", service_id) if f.level is not Level.NOTICE)
 
     def _about(self, about: str, subject: str) -> tuple[Finding, ...]:
         return tuple(f for f in self._findings if f.about == about and f.subject == subject)
-
-
-CALM = (None, "", "automatic")
 
 
 def start(*, cluster: Cluster, request: IngressRequest | None = None, replaces: ChangeRequest | None = None) -> Draft:
