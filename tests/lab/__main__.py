@@ -1,11 +1,14 @@
 """A lab for people: `python -m tests.lab up` and, if one was left behind, `python -m tests.lab down`."""
 
 import argparse
+import signal
 
 from tests.lab import Lab, services, states
 
 
 def _up(arguments: argparse.Namespace) -> None:
+    # A shell that starts this in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     shape = {"nodes": arguments.nodes, "managers": arguments.managers}
     with Lab(**shape, engine=arguments.engine, by_hand=True) as lab:
         if arguments.mix:

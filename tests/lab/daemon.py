@@ -4,14 +4,15 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import docker
-import requests
 
 from tests.lab import cgroups, netns, processes
 from tests.lab.engines import Engine
@@ -23,6 +24,7 @@ hostname "$1"; echo 0 > "$2/cgroup.procs"; log=$3; shift 3
 setsid "$@" >> "$log" 2>&1 &
 echo $!
 """
+_PING_TIMEOUT = 5.0
 _SANDBOXES = ("ingress-sbox", "gateway_ingress-sbox")
 
 
@@ -125,7 +127,8 @@ class Node:
 
     def pause(self) -> None:
         """Freeze the engine: it takes connections and answers nothing. Containers run on."""
-        self._signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_until(lambda: processes.stopped(self.pid), what=f"the engine of {self.name} to freeze", timeout=10)
 
     def resume(self) -> None:
         """Let a paused engine go on."""
@@ -158,7 +161,9 @@ class Node:
             answer = client.request(method, url, json=body, params=query, timeout=client.timeout)
             if not answer.ok:
                 said = answer.json().get("message", "") if answer.content else ""
-                raise docker.errors.APIError(said, response=answer, explanation=said)
+                missing = answer.status_code == HTTPStatus.NOT_FOUND
+                kind = docker.errors.NotFound if missing else docker.errors.APIError
+                raise kind(said, response=answer, explanation=said)
             return answer.json() if answer.content else None
 
     def cli(self, *args: str, timeout: float = 600.0) -> str:
@@ -204,11 +209,15 @@ class Node:
     def _answers(self) -> bool:
         if not self.running:
             raise NodeError(f"the engine of {self.name} ended:\n{self.log[-2000:]}")
-        try:
-            with contextlib.closing(self.client(timeout=5)) as client:
-                return client.ping() is True
-        except (docker.errors.DockerException, requests.RequestException):
-            return False
+        # Not through the client library: it leaves its socket open where nobody listens yet.
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.settimeout(_PING_TIMEOUT)
+            try:
+                plain.connect(self.socket.removeprefix("unix://"))
+                plain.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in plain.recv(64)
+            except OSError:
+                return False
 
     def _signal(self, number: int) -> None:
         """Send a signal to the engine if it runs."""

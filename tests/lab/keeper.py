@@ -42,6 +42,7 @@ def _start_init() -> subprocess.Popen[bytes]:
         [*command, sys.executable, "-S", "-c", _INIT],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert unshare.stdout is not None
     if unshare.stdout.readline() != b"up\n":

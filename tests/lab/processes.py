@@ -27,6 +27,12 @@ def inner_id(pid: int) -> int | None:
     return next(int(line.split()[-1]) for line in lines if line.startswith("NSpid:"))
 
 
+def stopped(pid: int) -> bool:
+    """Return whether all threads of process `pid` are stopped: a signal takes a moment to do that."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process:
     """One process of the machine, and no later one with the same id."""

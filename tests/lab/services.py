@@ -145,11 +145,25 @@ def create_updating(node: Node, name: str = "updating", *, port: int = 8050) -> 
     wait_until(lambda: _running(node, name) == 3, what=f"{name} to run", timeout=60, every=0.2)
     spec["TaskTemplate"]["ForceUpdate"] = 1
     spec["UpdateConfig"] = {"Parallelism": 1, "Delay": 300 * SECOND, "Order": "stop-first"}
-    current = node.request("GET", f"/services/{service_id}")
-    version = current["Version"]["Index"]
-    node.request("POST", f"/services/{service_id}/update", spec, version=version)
+    update(node, service_id, spec)
     wait_until(lambda: _updating(node, service_id), what=f"{name} to update", timeout=20)
     return service_id
+
+
+def set_availability(node: Node, name: str, availability: str) -> None:
+    """Make the node called `name` active, pause or drain, through the manager `node`."""
+    _update_node(node, name, {"Availability": availability})
+
+
+def set_node_labels(node: Node, name: str, labels: dict[str, str]) -> None:
+    """Give the node called `name` these labels and no others, through the manager `node`."""
+    _update_node(node, name, {"Labels": labels})
+
+
+def update(node: Node, service_id: str, spec: Spec) -> None:
+    """Replace a service's spec as a whole."""
+    version = node.request("GET", f"/services/{service_id}")["Version"]["Index"]
+    node.request("POST", f"/services/{service_id}/update", spec, version=version)
 
 
 def create_mix(lab: Lab, *, timeout: float = 90.0) -> dict[str, str]:
@@ -180,6 +194,13 @@ def create_mix(lab: Lab, *, timeout: float = 90.0) -> dict[str, str]:
     ids = {spec["Name"]: create(node, spec) for spec in specs}
     lab.wait_running(ids, timeout=timeout)
     return ids
+
+
+def _update_node(node: Node, name: str, change: Spec) -> None:
+    rows = node.request("GET", "/nodes")
+    row = next(row for row in rows if row["Description"]["Hostname"] == name)
+    version = row["Version"]["Index"]
+    node.request("POST", f"/nodes/{row['ID']}/update", {**row["Spec"], **change}, version=version)
 
 
 def _file(name: str) -> Spec:
