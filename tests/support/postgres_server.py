@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import psycopg
 from tests.support import ports, tools
 
 USER = "overlayweb"
+START_LIMIT = 30  # seconds
 
 
 class PostgresServer:
@@ -38,7 +40,7 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             **self._as_user(),
         )
-        ports.wait_until_open(self._port)
+        self._wait_until_ready()
 
     def stop(self) -> None:
         """Stop it at once, connections and all."""
@@ -53,6 +55,19 @@ class PostgresServer:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
         return self._url(name)
+
+    def _wait_until_ready(self) -> None:
+        """It accepts connections before it serves any: `the database system is starting up`."""
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def _initialise(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

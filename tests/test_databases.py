@@ -1,0 +1,34 @@
+"""The same schema on both databases, and nothing in the models that no migration makes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support import installations
+from tests.support.postgres_server import PostgresServer
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    yield from installations.data_folder()
+
+
+@pytest.mark.requires("postgres")
+def test_postgresql_takes_every_migration(data: Path, postgres_server: PostgresServer) -> None:
+    url = postgres_server.new_database()
+
+    done = installations.run("migrate", "--no-input", data=data, DATABASE_URL=url)
+
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(url) as connection:
+        tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables")}
+    assert {"auth_user", "overlayweb_job"} <= tables
+    assert not (data / "db.sqlite3").exists()
+
+
+def test_no_migration_is_missing(data: Path) -> None:
+    done = installations.run("makemigrations", "--check", "--dry-run", data=data)
+
+    assert done.returncode == 0, done.stdout
