@@ -1,5 +1,7 @@
 """The ingress network of a rebuild: which one is there, whose it is, and making and removing it."""
 
+import ipaddress
+
 from overlayweb.domain import specs
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressSettings
@@ -85,7 +87,8 @@ def created(context: Context, settings: IngressSettings) -> Network:
             raise StepFailedError(f"The engine refuses to create the ingress: {error}") from error
         return "The new ingress is not listed yet"
 
-    waiting = context.wait("create", attempt, seconds=CREATE_CONFLICT_SECONDS, every=0.1)
+    tried = context.step.intent.get("unallocated", 0)
+    waiting = context.wait(f"create {tried}", attempt, seconds=CREATE_CONFLICT_SECONDS, every=0.1)
     if waiting:
         raise StepFailedError(f"No ingress could be made within {CREATE_CONFLICT_SECONDS:.0f} s: {waiting}.")
     return made[0]
@@ -95,6 +98,18 @@ def unallocated(context: Context, network: Network) -> str:
     """ "" once Swarm has given the network its driver and addresses. The list tells; inspecting may answer 404."""
     found = next((other for other in existing(context) if other.id == network.id), None)
     return "" if found and found.allocated else "The new ingress is not allocated"
+
+
+def overlapping(context: Context, subnet: str) -> list[str]:
+    """Other overlays whose addresses overlap the subnet, as "name (subnet)"."""
+    wanted = ipaddress.ip_network(subnet)
+    return [
+        f"{network.name} ({block.subnet})"
+        for network in context.engine.networks()
+        if network.scope == "swarm" and not network.ingress
+        for block in network.ipam
+        if wanted.overlaps(ipaddress.ip_network(block.subnet))
+    ]
 
 
 def remove_again(context: Context, network: Network) -> None:

@@ -21,9 +21,9 @@ from overlayweb.workflows import ingress_network, peers, problems, release
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
 DRAIN_MARGIN_SECONDS = 120.0
-ALLOCATE_SECONDS = 10.0
+ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
-PUBLISH_MARGIN_SECONDS = 120.0
+PUBLISH_MARGIN_SECONDS = 60.0
 PEERS_SECONDS = 45.0
 
 State = JobService.State
@@ -110,8 +110,8 @@ def take_off(context: Context) -> str:
             continue
         _wait_for_turn(context, row, rows, net)
         context.pulse()
-        release.write(context, row, release.off_ingress(row))
-        if row.state == State.GONE:
+        changed = release.write(context, row, release.off_ingress(row))
+        if row.state == State.GONE or (row.state == State.OFF and not changed):
             continue
         how = "held" if row.strategy == Strategy.STOP else "unpublished"
         context.ledger.change_service(
@@ -176,7 +176,7 @@ def remove(context: Context) -> str:
 def create(context: Context) -> str:
     """Create the ingress with the target's settings, wait until it is allocated, and nudge every node."""
     settings = ingress_network.target_settings(context)
-    for _ in range(CREATE_TRIES):
+    while int(context.step.intent.get("unallocated", 0)) < CREATE_TRIES:
         network = ingress_network.created(context, settings)
         waiting = context.wait(
             f"allocated {network.id}",
@@ -188,8 +188,11 @@ def create(context: Context) -> str:
             peers.nudge(context)
             return f"{settings.name} {settings.subnet} is allocated"
         # A late allocation is never registered as the ingress: take it away and make another.
-        context.ledger.say(f"{waiting}; it is removed and made again", step=context.step, level=Event.Level.WARNING)
+        context.ledger.say(f"{waiting}; it is removed again", step=context.step, level=Event.Level.WARNING)
         ingress_network.remove_again(context, network)
+        if others := ingress_network.overlapping(context, settings.subnet):
+            raise StepFailedError(f"Swarm cannot allocate {settings.subnet}: it overlaps {', '.join(others)}.")
+        context.ledger.intend(context.step, unallocated=int(context.step.intent.get("unallocated", 0)) + 1)
     raise StepFailedError(
         f"Swarm accepted {settings.subnet} but did not allocate it, {CREATE_TRIES} times. "
         "Something that a manager does not show uses these addresses."

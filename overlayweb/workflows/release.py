@@ -35,23 +35,27 @@ def was_touched(row: JobService) -> bool:
     return bool(row.intent)
 
 
-def write(context: Context, row: JobService, make: Callable[[Spec], Spec]) -> None:
-    """Bring the service to ``make(target)``, where the target is the snapshot merged with others' edits."""
+def write(context: Context, row: JobService, make: Callable[[Spec], Spec]) -> bool:
+    """Bring the service to ``make(target)``, where the target is the snapshot merged with others' edits.
+
+    Returns whether the engine had to be asked. Raises VersionConflict when somebody keeps changing it.
+    """
     for _ in range(MAX_CONFLICTS):
         service = context.engine.service(row.service_id)
         if service is None:
             _gone(context, row)
-            return
+            return False
         _keep_edits(context, row, service)
         goal = make(row.target_spec)
-        if service.spec != goal:
+        changed = service.spec != goal
+        if changed:
             context.ledger.change_service(row, step=context.step, intent=goal.text)
             try:
                 context.engine.update_service(service_id=row.service_id, version=service.version, spec=goal)
             except (VersionConflict, NotFound):
                 continue  # look again
         context.ledger.change_service(row, step=context.step, intent=goal.text, written=goal.text)
-        return
+        return changed
     raise VersionConflict(f"{row.name} keeps changing while it is updated. Stop whatever else updates it.")
 
 

@@ -1,0 +1,81 @@
+"""A worker killed at every point, on a real Swarm: another goes on, and the ending is the same."""
+
+import os
+import signal
+import time
+
+import pytest
+from django.utils import timezone
+
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.plans import Strategy
+from overlayweb.models import Job
+from overlayweb.workflows.claims import LEASE
+from tests.workflows.rig import Rig, assert_story, started, wait_event
+
+pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(500)]
+
+STEPS = ["check", "record", "release", "drain", "remove", "create", "publish", "verify"]
+RESUMES_WITHIN_SECONDS = 15.0
+
+
+def kill_at(rig: Rig, job: Job, points: list[str]) -> None:
+    """Carry the job on, killing the worker at each point in turn; each successor has to be at work within 15 s."""
+    killed_at = None
+    for point in points:
+        with rig.worker(job, die=point) as worker:
+            if killed_at is not None:
+                took_over(job, killed_at)
+            assert worker.wait() == -signal.SIGKILL, f"never came to {point}"
+            killed_at = timezone.now()
+    rig.run(job)
+
+
+def took_over(job: Job, since: object) -> None:
+    """Wait until another worker has claimed the job after ``since``."""
+    began = time.monotonic()
+    wait_event(job, lambda event: "goes on from here" in event.message and event.at > since, seconds=30)
+    assert time.monotonic() - began < RESUMES_WITHIN_SECONDS
+
+
+def test_killed_in_every_step(rig: Rig) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20")
+    kill_at(rig, job, [f"step:{name}" for name in STEPS])
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert_story(job)
+    rig.assert_whole(before=before, subnet="10.20.0.0/20")
+
+
+@pytest.mark.parametrize("strategy", [Strategy.STOP, Strategy.UNPUBLISH])
+def test_killed_between_each_engine_call_and_its_record(rig: Rig, strategy: Strategy) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20", strategy=strategy)
+    points = ["call:update_service:2", "done:release", "call:remove_network:1", "call:create_ingress:1"]
+    points += ["call:label_node:2", "call:update_service:3", "done:publish", "call:update_service:2"]
+    kill_at(rig, job, points)
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    made = [e for e in job.events.all() if "is gone" in e.message and e.kind == "step_finished"]
+    assert len(made) == 1
+    assert_story(job)
+    rig.assert_whole(before=before, subnet="10.20.0.0/20")
+
+
+def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(rig: Rig) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20")
+    with rig.worker(job) as frozen:
+        wait_event(job, started("drain"))
+        os.kill(frozen.process.pid, signal.SIGSTOP)
+        time.sleep(LEASE.total_seconds())
+        rig.run(job)
+        assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+        rig.assert_whole(before=before, subnet="10.20.0.0/20")
+        versions = {service.name: service.version for service in rig.swarm().services}
+        told = job.last_seq
+        os.kill(frozen.process.pid, signal.SIGCONT)
+        assert frozen.wait(30) == 0
+    job.refresh_from_db()
+    assert job.last_seq == told
+    assert {service.name: service.version for service in rig.swarm().services} == versions
+    assert_story(job)
