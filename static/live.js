@@ -248,7 +248,7 @@ class JobPage {
       const seq = Number(line.dataset.seq);
       if (seq <= last) continue; // shown already
       last = seq;
-      this.log.append(line);
+      if (!document.getElementById(line.id)) this.log.append(line);
     }
     this.seq = last;
     while (this.log.childElementCount > SHOWN_LINES) this.log.firstElementChild.remove();

@@ -65,8 +65,12 @@ class FilterForm(forms.Form):
     """What to look for; every field may be left out."""
 
     text = forms.CharField(required=False, max_length=200, label="Network, service or words")
-    person = forms.ModelChoiceField(User.objects.none(), required=False, label="Person", to_field_name="username")
-    cluster = forms.ModelChoiceField(Cluster.objects.none(), required=False, label="Cluster", to_field_name="name")
+    person = forms.ModelChoiceField(
+        User.objects.none(), required=False, label="Person", empty_label="Anybody", to_field_name="username"
+    )
+    cluster = forms.ModelChoiceField(
+        Cluster.objects.none(), required=False, label="Cluster", empty_label="Any cluster", to_field_name="name"
+    )
     outcome = forms.ChoiceField(choices=OUTCOMES, required=False, label="Outcome")
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
@@ -97,12 +101,12 @@ def history(request: HttpRequest) -> HttpResponse:
 
 def decided() -> "QuerySet[WithAnnotations[ChangeRequest, Ended]]":
     """Changes that were decided, with their people, without the texts that lists do not show; newest first."""
-    said = Approval.objects.filter(approved=True).select_related("person")
+    said = Approval.objects.select_related("person")
     return (
         ChangeRequest.objects.exclude(status=ChangeStatus.PENDING)
         .select_related("author", "cluster", "job")
         .defer("job__plan_document", "cluster__observation")
-        .prefetch_related(Prefetch("approvals", queryset=said, to_attr="approved_by"))
+        .prefetch_related(Prefetch("approvals", queryset=said, to_attr="words"))
         .annotate(at=Coalesce("job__finished_at", "decided_at", "created_at"))
         .order_by("-at", "-pk")
     )

@@ -4,7 +4,7 @@ Records of the same content are equal, so that whoever sends them can leave out 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -224,7 +224,7 @@ def _groups(job: Job, steps: Sequence[Step], plan: Plan, at: datetime) -> tuple[
                 clock=None,
                 expected=step.expected_seconds,
                 point=_point(job) if step.point_of_no_return else "",
-                passed=job.point_passed,
+                passed=job.point_passed and not job.ended,
                 tries="",
             )
             for number, step in enumerate(plan.steps, start=1)
@@ -256,7 +256,7 @@ def _step_row(job: Job, step: Step, at: datetime) -> StepRow:
         clock=clock,
         expected=step.expected_seconds,
         point=_point(job) if step.point_of_no_return else "",
-        passed=job.point_passed,
+        passed=job.point_passed and not job.ended,
         tries=_tries(step),
     )
 
@@ -381,7 +381,7 @@ def _queued(job: Job, ahead: int) -> str:
     return f"{jobs} of this cluster before it. A cluster runs one job at a time."
 
 
-def _counted(services: Iterable[ServiceRow]) -> str:
+def _counted(services: Sequence[ServiceRow]) -> str:
     """How many services stand where, in the order of their way: "3 still up, 2 leaving, 4 dark"."""
     counts = Counter(row.mark.word for row in services)
     words = [*(mark.word for mark in _SERVICE_MARKS.values()), _UNTOUCHED.word]

@@ -87,6 +87,7 @@ def page(*, job: Job, board: Board) -> Mapping[str, object]:
         "plan": job_board.plan_of(job.pk, job.plan_sha256),
         "board": board,
         "events": newest,
+        "last_seq": newest[-1].seq if newest else 0,
         "left_out": newest[0].seq - 1 if newest else 0,
         "now": timezone.now(),
     }

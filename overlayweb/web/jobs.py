@@ -127,11 +127,11 @@ def job_accept(request: HttpRequest, pk: int) -> HttpResponse:
 
 def with_people(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Jobs with who asked and who approved, and without the texts that lists do not show."""
-    said = Approval.objects.filter(approved=True).select_related("person")
+    said = Approval.objects.select_related("person")
     return (
         jobs.select_related("change__author", "cluster")
         .defer("plan_document", "cluster__observation")
-        .prefetch_related(Prefetch("change__approvals", queryset=said, to_attr="approved_by"))
+        .prefetch_related(Prefetch("change__approvals", queryset=said, to_attr="words"))
     )
 
 

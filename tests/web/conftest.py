@@ -1,0 +1,96 @@
+"""The cast: Ana asks (author), Ben approves (reviewer), Clara administers (administrator); a visitor is signed out."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import ChangeRequest, Cluster, Installation, codec
+from overlayweb.services import changes
+from tests.domain.builders import make_ingress, make_network, make_request, make_service, make_swarm
+
+PASSWORD = "a quiet long word"
+
+
+@pytest.fixture
+def installation(db: None) -> Installation:
+    """Two people: one asks, another one approves."""
+    return Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=timezone.now())
+
+
+@pytest.fixture
+def author(installation: Installation) -> User:
+    return User.objects.create_user("ana", password=PASSWORD, first_name="Ana Author")
+
+
+@pytest.fixture
+def reviewer(installation: Installation) -> User:
+    return User.objects.create_user("ben", password=PASSWORD, first_name="Ben Reviewer")
+
+
+@pytest.fixture
+def administrator(installation: Installation) -> User:
+    return User.objects.create_user("clara", password=PASSWORD, first_name="Clara Admin", is_staff=True)
+
+
+@pytest.fixture
+def as_author(author: User) -> Client:
+    return _signed_in(author)
+
+
+@pytest.fixture
+def as_reviewer(reviewer: User) -> Client:
+    return _signed_in(reviewer)
+
+
+@pytest.fixture
+def as_administrator(administrator: User) -> Client:
+    return _signed_in(administrator)
+
+
+@pytest.fixture
+def visitor(installation: Installation) -> Client:
+    return Client()
+
+
+@pytest.fixture
+def swarm() -> Swarm:
+    """Three nodes; shop_web and wiki publish through the ingress, shop_worker does not."""
+    return make_swarm(
+        services=[
+            make_service("shop_web", published=(8001, 8443), network_ids=("id-backend",)),
+            make_service("wiki", published=(8081,), replicas=1),
+            make_service("shop_worker", published=(), network_ids=("id-backend",)),
+        ],
+        networks=[make_network("backend", "10.0.9.0/24"), make_network("payments", "10.9.1.0/24")],
+        ingress=make_ingress(peers=("192.168.50.11", "192.168.50.12", "192.168.50.13")),
+    )
+
+
+@pytest.fixture
+def cluster(db: None, swarm: Swarm) -> Cluster:
+    """A cluster that was looked at a moment ago."""
+    now = timezone.now()
+    return Cluster.objects.create(
+        name="prod", endpoint="tcp://10.2.0.11:2376", created_at=now, observation=codec.dump(swarm), observed_at=now
+    )
+
+
+@pytest.fixture
+def change(cluster: Cluster, author: User) -> ChangeRequest:
+    """Ana's pending change: another subnet."""
+    return changes.submit(
+        cluster=cluster,
+        request=make_request("10.11.0.0/16", mtu=1450),
+        author=author,
+        reason="The VPN took 10.0.0.0/24.",
+        now=timezone.now(),
+    )
+
+
+def _signed_in(person: User) -> Client:
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client

@@ -1,0 +1,99 @@
+"""Who gets in where: every route, signed out, without a token, without the right."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.urls import urlpatterns
+from overlayweb.web.security import POLICY
+
+ROUTES = sorted(pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name)
+OPEN = {"health", "setup", "sign-in"}
+ADMINS_ONLY = {"people", "people-invite", "people-approval", "cluster-add", "reserved-ranges", "reserved-range-release"}
+BY_POST_ONLY = {
+    "change-approve",
+    "change-reject",
+    "change-withdraw",
+    "cluster-look",
+    "ingress-preview",
+    "job-accept",
+    "job-cancel",
+    "job-restore",
+    "job-resume",
+    "people-approval",
+    "people-invite",
+    "reserved-range-release",
+    "sign-out",
+    "theme",
+}
+
+
+def address(route: str, change: ChangeRequest) -> str:
+    """The route's address with everything that exists in it."""
+    pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == route)
+    known = {"name": change.cluster.name, "pk": change.pk, "token": "not-a-token"}
+    return reverse(route, kwargs={key: known[key] for key in pattern.pattern.converters})
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in OPEN])
+def test_signed_out_goes_to_sign_in(route: str, change: ChangeRequest, visitor: Client) -> None:
+    path = address(route, change)
+    for answer in (visitor.get(path), visitor.post(path)):
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == f"/sign-in?next={path}"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_post_without_token_is_refused(route: str, change: ChangeRequest, administrator: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.post(address(route, change))
+    assert answer.status_code == 403
+    assert b"Nothing was changed" in answer.content
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_answer_carries_the_policy(route: str, change: ChangeRequest, as_administrator: Client) -> None:
+    answer = as_administrator.get(address(route, change))
+    assert answer.headers["Content-Security-Policy"] == POLICY
+
+
+@pytest.mark.parametrize("route", sorted(BY_POST_ONLY))
+def test_what_changes_something_does_not_answer_get(
+    route: str, change: ChangeRequest, as_administrator: Client
+) -> None:
+    assert as_administrator.get(address(route, change)).status_code == 405
+
+
+@pytest.mark.parametrize("route", sorted(ADMINS_ONLY))
+def test_pages_of_administrators_do_not_exist_for_others(
+    route: str, change: ChangeRequest, as_reviewer: Client
+) -> None:
+    path = address(route, change)
+    answer = as_reviewer.post(path) if route in BY_POST_ONLY else as_reviewer.get(path)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("route", ["people", "cluster-add", "reserved-ranges"])
+def test_administrators_see_them(route: str, change: ChangeRequest, as_administrator: Client) -> None:
+    assert as_administrator.get(address(route, change)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/clusters/none/", "/clusters/none/ingress/", "/changes/999/", "/changes/999/again"])
+def test_missing_things_are_404(path: str, cluster: Cluster, as_author: Client) -> None:
+    answer = as_author.get(path)
+    assert answer.status_code == 404
+    assert b"Nothing here" in answer.content
+
+
+def test_a_fragment_without_a_session_is_401_and_no_sign_in_page(cluster: Cluster, visitor: Client) -> None:
+    answer = visitor.post("/clusters/prod/ingress/preview", headers={"HX-Request": "true"})
+    assert answer.status_code == 401
+    assert answer.content == b""
+
+
+def test_health_needs_no_sign_in(visitor: Client) -> None:
+    answer = visitor.get("/health")
+    assert (answer.status_code, answer.content) == (200, b"ok")

@@ -1,0 +1,124 @@
+"""Coming in: the first account, invitations, sign-in and its throttle, the approval mode."""
+
+import re
+from typing import ClassVar
+
+import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.auth.models import User
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from overlayweb.domain.policy import ApprovalMode
+from overlayweb.models import Installation, SetupLink
+from overlayweb.services import installation as installations
+from tests.web.conftest import PASSWORD
+
+ACCOUNT = {"username": "ana", "full_name": "Ana", "password": PASSWORD, "password_again": PASSWORD}
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts how often a password was really compared."""
+
+    algorithm = "counting"
+    compared: ClassVar[list[str]] = []
+
+    def verify(self, password: str, encoded: str) -> bool:
+        self.compared.append(password)
+        return super().verify(password, encoded)
+
+
+@pytest.fixture
+def first_link(db: None) -> str:
+    link = installations.first_setup_link()
+    assert link is not None
+    return link
+
+
+def test_the_first_account_administers_and_chooses_the_mode(first_link: str, client: Client) -> None:
+    page = client.get(first_link)
+    assert b"Make the first account" in page.content
+    assert b"Two people" in page.content
+    answer = client.post(first_link, {**ACCOUNT, "approval_mode": "solo"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    account = User.objects.get(username="ana")
+    assert account.is_staff
+    assert account.first_name == "Ana"
+    assert account.check_password(PASSWORD)
+    assert Installation.objects.get().approval_mode == ApprovalMode.SOLO
+    assert client.session["_auth_user_id"] == str(account.pk)
+
+
+def test_a_link_opens_once(first_link: str, client: Client) -> None:
+    client.post(first_link, {**ACCOUNT, "approval_mode": "solo"})
+    again = Client().get(first_link)
+    assert again.status_code == 404
+    assert b"This link was used or has expired" in again.content
+    assert Client().get("/setup/never-was-one").content == again.content
+
+
+def test_all_mistakes_of_an_account_at_once(first_link: str, client: Client) -> None:
+    typed = {"username": "a b", "full_name": "", "password": "short", "password_again": "other", "approval_mode": "x"}
+    page = client.post(first_link, typed).content.decode()
+    for field in ("username", "full_name", "password", "password_again", "approval_mode"):
+        assert f'id="id_{field}_error"' in page
+    assert 'value="a b"' in page
+    assert not User.objects.exists()
+
+
+def test_an_invited_colleague_is_no_administrator_and_chooses_no_mode(
+    as_administrator: Client, client: Client
+) -> None:
+    page = as_administrator.post("/people/invite", {"note": "Dora"}).content.decode()
+    link = re.search(r"/setup/[\w-]+", page)
+    assert link is not None
+    assert "Clara Admin invited you" in client.get(link[0]).content.decode()
+    assert client.post(link[0], {**ACCOUNT, "username": "dora", "approval_mode": "solo"}).status_code == 302
+    assert not User.objects.get(username="dora").is_staff
+    assert Installation.objects.get().approval_mode == ApprovalMode.TWO_PEOPLE
+
+
+def test_the_token_of_an_invitation_is_shown_once_and_not_kept(as_administrator: Client) -> None:
+    page = as_administrator.post("/people/invite", {"note": "Dora", "grants_admin": "on"}).content.decode()
+    found = re.search(r"/setup/([\w-]+)", page)
+    assert found is not None
+    assert SetupLink.objects.get().grants_admin
+    assert found[1] not in str(SetupLink.objects.values())
+    later = as_administrator.get("/people").content.decode()
+    assert found[1] not in later
+    assert "Dora" in later
+
+
+def test_taken_names_are_told_apart_from_nothing_but_their_case(first_link: str, author: User, client: Client) -> None:
+    token = installations.invite(person=author, note="", grants_admin=False, now=timezone.now())
+    page = client.post(f"/setup/{token}", {**ACCOUNT, "username": "ANA"}).content.decode()
+    assert "This user name is taken" in page
+
+
+def test_the_approval_mode_can_be_changed(as_administrator: Client) -> None:
+    as_administrator.post("/people/approval", {"approval_mode": "solo"})
+    assert installations.approval_mode() is ApprovalMode.SOLO
+
+
+def test_signing_in_and_out(author: User, client: Client) -> None:
+    answer = client.post("/sign-in", {"username": "ana", "password": PASSWORD, "next": "/history/"})
+    assert answer.headers["Location"] == "/history/"
+    client.post("/sign-out")
+    assert client.get("/history/").status_code == 302
+
+
+def test_a_wrong_password_says_so_and_keeps_the_name(author: User, client: Client) -> None:
+    page = client.post("/sign-in", {"username": "ana", "password": "wrong"}).content.decode()
+    assert "User name or password is not right" in page
+    assert 'value="ana"' in page
+
+
+@override_settings(PASSWORD_HASHERS=[f"{__name__}.CountingHasher"])
+def test_of_a_hundred_bad_tries_at_most_ten_reach_the_hasher(installation: Installation, client: Client) -> None:
+    User.objects.create_user("ana", password=PASSWORD)
+    CountingHasher.compared.clear()
+    answers = [client.post("/sign-in", {"username": "ana", "password": f"wrong {n}"}) for n in range(100)]
+    assert 1 <= len(CountingHasher.compared) <= 10
+    assert answers[-1].status_code == 429
+    assert b"Wait five minutes" in answers[-1].content
+    assert client.post("/sign-in", {"username": "ana", "password": PASSWORD}).status_code == 429
