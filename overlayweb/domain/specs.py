@@ -133,7 +133,7 @@ def merged(*, base: Spec, current: Spec, target: Spec) -> Spec:
 
 def same(left: Spec, right: Spec) -> bool:
     """Whether two specs mean the same: an engine leaves out what is empty or zero when it gives a spec back."""
-    return _pruned(left.document()) == _pruned(right.document())
+    return bool(_pruned(left.document()) == _pruned(right.document()))
 
 
 def differences(left: Spec, right: Spec) -> tuple[str, ...]:

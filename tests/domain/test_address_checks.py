@@ -2,10 +2,18 @@
 
 import pytest
 
-from overlayweb.domain import subnets
+from overlayweb.domain import addresses, subnets
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.swarm import IpamConfig, Mode, Network, Swarm
-from tests.domain.builders import make_bridge, make_ingress, make_network, make_node, make_service, make_swarm
+from tests.domain.builders import (
+    make_bridge,
+    make_ingress,
+    make_network,
+    make_node,
+    make_service,
+    make_swarm,
+    make_swarm_task,
+)
 from tests.domain.findings import BLOCKER, NOTICE, WARNING, codes, find, only
 
 UNSPECIFIED = subnets.address_text(0)
@@ -217,3 +225,30 @@ def test_little_room_left_is_a_warning_that_counts() -> None:
     assert (finding.level, finding.subject, finding.suggestion) == (WARNING, "subnet", "10.11.0.0/24")
     assert "room for 1 more" in finding.message
     assert "room-tight" not in codes(find(make_swarm(services=[make_service(replicas=6)]), subnet="10.11.0.0/28"))
+
+
+def test_a_slash_30_is_judged_like_any_other() -> None:
+    one = make_swarm(nodes=1, services=[])
+    assert codes(find(one, subnet="10.11.0.0/30")) == {"room-tight"}
+    assert codes(find(one, subnet="10.11.0.0/30", gateway="10.11.0.3")) == {"room-tight", "gateway-not-usable"}
+    assert codes(find(make_swarm(nodes=2, services=[]), subnet="10.11.0.0/30")) == {"room-too-small"}
+
+
+def test_network_and_broadcast_address_are_told_apart() -> None:
+    said = [only(find(gateway=text), "gateway-not-usable").message for text in ("10.11.0.0", "10.11.255.255")]
+    assert [("network" in text, "broadcast" in text) for text in said] == [(True, False), (False, True)]
+
+
+def test_twenty_overlaps_are_all_named() -> None:
+    networks = [make_network(f"n{i}", f"10.11.{i}.0/24") for i in range(20)]
+    messages = [f.message for f in find(make_swarm(networks=networks)) if f.code == "subnet-overlap"]
+    assert len(messages) == 20
+    assert "n19" in messages[-1]
+
+
+def test_a_global_service_without_tasks_is_wanted_on_every_ready_and_active_node() -> None:
+    nodes = [make_node("node1"), make_node("node2", availability="drain"), make_node("node3", state="down")]
+    service = make_service(mode=Mode.GLOBAL)
+    waiting = make_swarm_task(service, 1, node_id="", state="pending")
+    swarm = make_swarm(nodes=nodes, services=[service], swarm_tasks=[waiting])
+    assert addresses.wanted_swarm_tasks(swarm=swarm, service=service) == 1

@@ -48,6 +48,7 @@ def test_a_name_that_another_network_bears(other: Network) -> None:
     swarm = make_swarm(networks=[other, make_network("mesh-2", "10.0.30.0/24")])
     finding = only(find(swarm, name="mesh"), "name-taken")
     assert (finding.level, finding.subject, finding.suggestion) == (BLOCKER, "name", "mesh-3")
+    assert ("of the Swarm" in finding.message) == (other.scope == "swarm")
 
 
 @pytest.mark.parametrize("mtu", [575, 20, 0, -1, 9001])
