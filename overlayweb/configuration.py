@@ -157,7 +157,13 @@ _SQLITE = {
 
 # Seconds to connect, and milliseconds after which unanswered data closes the connection: a database
 # that vanished without a goodbye is noticed before a job's lease runs out.
-_POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 8000}
+# idle_in_transaction_session_timeout: a worker frozen inside a transaction must not keep its locks from the one that
+# takes over; the server ends its session before the lease (10 s) is long gone.
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 8000,
+    "options": "-c idle_in_transaction_session_timeout=8000",
+}
 
 
 def _allowed_hosts(reader: _Reader, host: str) -> tuple[str, ...]:

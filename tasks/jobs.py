@@ -28,7 +28,7 @@ def advance_job(job_id: int) -> None:
         observe_cluster.ring(job.cluster_id)
 
 
-@doorbell.task(expires=30)
+@doorbell.task(expires=30, time_limit=60)
 def observe_cluster(cluster_id: int) -> None:
     """Read the cluster through its manager and keep what was seen, or why nothing was."""
     cluster = Cluster.objects.filter(pk=cluster_id).first()
@@ -52,6 +52,8 @@ def observe_cluster(cluster_id: int) -> None:
 
 def connect(cluster: Cluster) -> "connection.DockerEngine":
     """An engine for the cluster's manager. Raises EngineError."""
+    if cluster.automatic:
+        return connection.connect(connection.local_endpoint())
     return connection.connect(
         connection.Endpoint(
             url=cluster.endpoint,

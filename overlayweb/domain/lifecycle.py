@@ -17,6 +17,8 @@ class ChangeStatus(StrEnum):
 
 
 class ChangeEvent(StrEnum):
+    """What may happen to a change request."""
+
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW = "withdraw"
@@ -42,6 +44,8 @@ class JobStatus(StrEnum):
 
 
 class JobEvent(StrEnum):
+    """What may happen to a job."""
+
     CLAIM = "claim"
     """A worker takes the job, or takes it over."""
     SUCCEED = "succeed"
@@ -77,6 +81,8 @@ class Pass(StrEnum):
 
 
 class StepStatus(StrEnum):
+    """Where a step of the ledger stands."""
+
     PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"

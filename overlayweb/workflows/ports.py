@@ -50,5 +50,8 @@ class SwarmEngine(Protocol):
         Raises AlreadyExists (409) for a second one or while this node still holds the old one of that name.
         """
 
+    def close(self) -> None:
+        """Let go of the connection."""
+
     def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
         """Set a node label, or take it off with None; version conflicts are read again and retried."""

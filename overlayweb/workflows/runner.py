@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from typing import Protocol
 
@@ -160,8 +160,11 @@ def advance(
         return Result.NOT_CLAIMED
     ledger = Ledger(claim, now=now)
     try:
-        with claims.heartbeat(claim) as lost:
-            return _Slice(claim, workflow, connect, ledger, lost, time.monotonic() + slice_seconds).run()
+        with (
+            claims.heartbeat(claim) as lost,
+            closing(_Slice(claim, workflow, connect, ledger, lost, time.monotonic() + slice_seconds)) as work,
+        ):
+            return work.run()
     except LostClaimError:
         logger.warning("job %s: claim of epoch %s lost, stopping", job_id, claim.epoch)
         return Result.LOST
@@ -256,7 +259,7 @@ class _Slice:
         """Ask again what may still work; turn back from what will not."""
         if error.permanent:
             return self._fail(job, step, str(error), JobStatus.FAILED)
-        self._drop_engine()
+        self.close()
         troubled_since = float(step.intent.get("troubled_since") or time.time())
         if time.time() - troubled_since > PATIENCE_SECONDS:
             return self._give_up(step, [f"{error} This went on for {PATIENCE_SECONDS / 60:.0f} minutes."])
@@ -308,7 +311,7 @@ class _Slice:
         return False
 
     def _way_back_unknown(self, job: Job, error: EngineError) -> bool:
-        self._drop_engine()
+        self.close()
         if error.permanent:
             return self._give_up(None, [str(error)])
         last = job.events.order_by("-seq").first()
@@ -335,9 +338,11 @@ class _Slice:
         if time.monotonic() > self.ends_at:
             raise _SliceOverError
 
-    def _drop_engine(self) -> None:
-        # A connection that failed is not trusted again.
-        self.engine = None
+    def close(self) -> None:
+        """Let go of the engine; one whose connection failed is not trusted again either."""
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
 
 
 _ENDINGS = {

@@ -175,7 +175,7 @@ def started(step: str) -> Callable[[Event], bool]:
     """Matches the start of the step with this name."""
 
     def matches(event: Event) -> bool:
-        return event.kind == "step_started" and event.job.steps.get(ordinal=event.step).name == step
+        return event.kind == "step_started" and event.job.steps.get(ordinal=event.step or 0).name == step
 
     return matches
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from datetime import datetime
 
 import pytest
 from django.utils import timezone
@@ -10,8 +11,7 @@ from django.utils import timezone
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import Strategy
 from overlayweb.models import Job
-from overlayweb.workflows.claims import LEASE
-from tests.workflows.rig import Rig, assert_story, started, wait_event
+from tests.workflows.rig import Rig, assert_story, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(500)]
 
@@ -31,7 +31,7 @@ def kill_at(rig: Rig, job: Job, points: list[str]) -> None:
     rig.run(job)
 
 
-def took_over(job: Job, since: object) -> None:
+def took_over(job: Job, since: datetime) -> None:
     """Wait until another worker has claimed the job after ``since``."""
     began = time.monotonic()
     wait_event(job, lambda event: "goes on from here" in event.message and event.at > since, seconds=30)
@@ -61,13 +61,12 @@ def test_killed_between_each_engine_call_and_its_record(rig: Rig, strategy: Stra
     rig.assert_whole(before=before, subnet="10.20.0.0/20")
 
 
-def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(rig: Rig) -> None:
+@pytest.mark.parametrize("point", ["freeze:swarm_tasks:4", "freeze:update_service:2", "freeze:remove_network:1"])
+def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(rig: Rig, point: str) -> None:
     before = rig.swarm()
     job = rig.approved("10.20.0.0/20")
-    with rig.worker(job) as frozen:
-        wait_event(job, started("drain"))
-        os.kill(frozen.process.pid, signal.SIGSTOP)
-        time.sleep(LEASE.total_seconds())
+    with rig.worker(job, die=point) as frozen:
+        os.waitid(os.P_PID, frozen.process.pid, os.WSTOPPED)
         rig.run(job)
         assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
         rig.assert_whole(before=before, subnet="10.20.0.0/20")

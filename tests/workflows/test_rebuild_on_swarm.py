@@ -9,10 +9,8 @@ from django.utils import timezone
 from overlayweb.domain import specs
 from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.domain.plans import Strategy
-
-from overlayweb.models import Job, JobService
+from overlayweb.models import JobService
 from overlayweb.services import jobs
-
 from tests.lab.daemon import Node
 from tests.workflows.rig import Rig, assert_story, settled, started, wait_event
 

@@ -1,7 +1,8 @@
 """A worker that can be told where to die: ``python -m tests.workflows.worker JOB [POINT]``.
 
-POINT is ``step:NAME`` (a step has started), ``done:NAME`` (its work is done, not recorded), or ``call:NAME:N`` (the
-engine has carried out the Nth call of this name, the answer is not recorded). Death is SIGKILL, to itself.
+POINT is ``step:NAME`` (a step has started), ``done:NAME`` (its work is done, not recorded), ``call:NAME:N`` (the
+engine has carried out the Nth call of this name, the answer is not recorded), or ``freeze:NAME:N`` (likewise, but the
+worker is only stopped until somebody sends SIGCONT). Death is SIGKILL, to itself.
 """
 
 import os
@@ -25,10 +26,12 @@ from overlayweb.workflows.registry import WORKFLOWS  # noqa: E402
 from overlayweb.workflows.runner import Context, Workflow  # noqa: E402
 from tasks import jobs as celery_tasks  # noqa: E402
 
+ENDS = {"call": signal.SIGKILL, "freeze": signal.SIGSTOP}
 
-def die() -> None:
+
+def die(number: int = signal.SIGKILL) -> None:
     """No goodbye."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), number)
 
 
 class DyingWorkflow:
@@ -53,8 +56,8 @@ class DyingWorkflow:
 class DyingEngine:
     """The real engine, with a sudden end right after its Nth call of one name has taken effect."""
 
-    def __init__(self, engine: SwarmEngine, call: str, number: int) -> None:
-        self._engine, self._call, self._left = engine, call, number
+    def __init__(self, engine: SwarmEngine, call: str, number: int, end: int) -> None:
+        self._engine, self._call, self._left, self._end = engine, call, number, end
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._engine, name)
@@ -65,7 +68,7 @@ class DyingEngine:
             answer = method(*args, **kwargs)
             self._left -= 1
             if not self._left:
-                die()
+                die(self._end)
             return answer
 
         return called
@@ -81,7 +84,7 @@ def main(job_id: int, point: str) -> None:
 
     def connect(cluster: Cluster) -> Any:
         engine = celery_tasks.connect(cluster)
-        return DyingEngine(engine, name, int(number)) if when == "call" else engine
+        return DyingEngine(engine, name, int(number), ENDS[when]) if when in ENDS else engine
 
     while Job.objects.filter(pk=job_id, status__in=[JobStatus.PENDING, JobStatus.RUNNING]).exists():
         try:
@@ -94,7 +97,7 @@ def main(job_id: int, point: str) -> None:
                 slice_seconds=20,
             )
         except OperationalError as error:
-            print(error, file=sys.stderr)
+            sys.stderr.write(f"{error}\n")
         time.sleep(0.2)
 
 
