@@ -54,6 +54,7 @@ async def _subscribed(url: str, job_id: int) -> AsyncIterator[None]:
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(_channel(job_id))
+            yield  # what was published before the subscription was there is seen by looking once now
             while True:
                 await pubsub.get_message(timeout=IDLE_SECONDS)
                 yield
