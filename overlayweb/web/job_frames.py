@@ -44,16 +44,16 @@ class Shown:
 
 def parts(board: Board) -> list[Part]:
     """Every changing part of the page, in its order; the services are one part each, as there may be a thousand."""
-    whole = {
-        "said": board.said,
-        "state": board.state,
-        "actions": board.actions,
-        "notes": board.notes,
-        "steps": board.groups,
-        "counts": board.counts,
-    }
+    whole = (
+        ("said", "job_parts.html#said", board.said),
+        ("state", "job_parts.html#state", board.state),
+        ("actions", "job_actions.html", board.actions),
+        ("notes", "job_notes.html", board.notes),
+        ("steps", "job_steps.html", board.groups),
+        ("counts", "job_parts.html#counts", board.counts),
+    )
     return [
-        *(Part(element=f"job-{name}", template=f"job_parts.html#{name}", content=part) for name, part in whole.items()),
+        *(Part(element=f"job-{name}", template=template, content=content) for name, template, content in whole),
         *(
             Part(element=f"service-{row.key}", template="job_parts.html#service", content=row, row=True)
             for row in board.services
