@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import AbstractUser
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
@@ -89,8 +90,10 @@ def settings_diff(plan: Plan) -> dict[str, Any]:
 @register.simple_tag
 def described(field: BoundField, *, refused: bool) -> SafeString:
     """The field, told to screen readers together with what is said beside it."""
-    attrs = {"aria-describedby": f"verdict-{field.html_name}"}
-    return field.as_widget(attrs={**attrs, "aria-invalid": "true"} if refused else attrs)
+    attrs: dict[str, str | bool] = {"aria-describedby": f"verdict-{field.html_name}"}
+    if refused:
+        attrs["aria-invalid"] = "true"
+    return field.as_widget(attrs=attrs)
 
 
 @register.filter
@@ -126,7 +129,7 @@ def thousands(number: int) -> str:
 
 
 @register.filter
-def person(user: Any) -> str:
+def person(user: AbstractUser) -> str:
     """What a person is called: the name, else the user name."""
     return user.get_full_name() or user.get_username()
 

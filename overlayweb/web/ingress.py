@@ -1,11 +1,13 @@
 """The ingress of a cluster: what it is, and the form in which a rebuild is asked for."""
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import capacity, commands, diagnosis, ingress_settings
+from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.swarm import Network, Node, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, clusters
@@ -70,12 +72,18 @@ def ask(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | Non
             author=signed_in(request),
             reason=draft.form.cleaned_data["reason"],
             now=timezone.now(),
-            replaces=replaces,
+            replaces=_withdrawn_by(signed_in(request), replaces),
         )
     except (changes.BlockedError, changes.NotSeenError):  # the cluster moved in the moment between
         draft = drafts.read(cluster=cluster, data=request.POST, replaces=replaces)
         return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
     return redirect("change", change.pk)
+
+
+def _withdrawn_by(person: User, old: ChangeRequest | None) -> ChangeRequest | None:
+    """The change that a new one takes the place of. Somebody else's that still waits is theirs to withdraw."""
+    others = old is not None and old.status == ChangeStatus.PENDING and old.author_id != person.pk
+    return None if others else old
 
 
 def _one_ingress(swarm: Swarm, network: Network) -> dict[str, object]:
