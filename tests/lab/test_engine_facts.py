@@ -129,18 +129,30 @@ def test_an_overlay_that_overlaps_is_made_and_never_allocated(swarm: Lab) -> Non
     assert _listed(swarm, second)["Driver"] == ""
 
 
-def test_a_service_published_before_the_ingress_is_allocated_stays_new_until_its_next_update(swarm: Lab) -> None:
+def test_an_ingress_that_is_allocated_late_serves_nobody_until_it_is_made_again(swarm: Lab) -> None:
+    """A service published before keeps its tasks in NEW; so does one published after, on the same ingress."""
     _remove_ingress(swarm)
     blocker = _create_overlay(swarm, "blocker", "10.20.0.0/24")
     wait_until(lambda: _allocated(swarm, blocker), what="the overlay to be allocated", timeout=10)
-    overlapping = _create_ingress(swarm, "10.20.0.0/24")
-    web = services.create(swarm.manager, services.replicated("web", services.ingress_port(8001)))
-    time.sleep(3.0)
-    assert not _allocated(swarm, overlapping)
-    assert _task_states(swarm, web) == {"new": 3}
+    late = _create_ingress(swarm, "10.20.0.0/24")
+    before = services.create(swarm.manager, services.replicated("before", services.ingress_port(8001)))
+    time.sleep(2.0)
+    assert not _allocated(swarm, late)
+
     swarm.manager.request("DELETE", f"/networks/{blocker}")
+    wait_until(lambda: _allocated(swarm, late), what="the ingress to be allocated late", timeout=20)
+    after = services.create(swarm.manager, services.replicated("after", services.ingress_port(8002)))
     time.sleep(5.0)
-    assert _task_states(swarm, web) == {"new": 3}
+    assert [_task_states(swarm, key) for key in (before, after)] == [{"new": 3}, {"new": 3}]
+
+    for key in (before, after):
+        _change(swarm, key, EndpointSpec={"Mode": "vip"})
+    _remove_ingress(swarm)
+    made_again = _create_ingress(swarm, "10.20.0.0/24")
+    wait_until(lambda: _allocated(swarm, made_again), what="the new ingress", timeout=20)
+    for key, port in ((before, 8001), (after, 8002)):
+        _change(swarm, key, EndpointSpec={"Mode": "vip", "Ports": [services.ingress_port(port)]})
+    swarm.wait_running()
 
 
 def test_tasks_of_a_removed_service_can_not_be_asked_for(swarm: Lab) -> None:
