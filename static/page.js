@@ -40,12 +40,53 @@ const show = (id, shown) => {
   const banner = document.getElementById(id);
   if (banner) banner.hidden = !shown;
 };
+
+// Signing in, in whichever tab, changes the token that forms carry. This page takes the new one, and keeps its words.
+const takeNewToken = async () => {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok || answer.redirected) return false;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.getAttribute("hx-headers");
+  if (!fresh) return false;
+  document.body.setAttribute("hx-headers", fresh);
+  for (const input of document.querySelectorAll('input[name="csrfmiddlewaretoken"]')) {
+    input.value = JSON.parse(fresh)["X-CSRFToken"];
+  }
+  return true;
+};
+let renewing = false;
+const signInAgain = async () => {
+  if (renewing) return;
+  renewing = true;
+  const renewed = await takeNewToken();
+  show("lost-session", !renewed);
+  if (renewed) document.querySelectorAll("form[data-live]").forEach((form) => window.htmx?.trigger(form, "input"));
+  renewing = false;
+};
 document.addEventListener("htmx:afterRequest", (event) => {
   const { xhr, successful } = event.detail;
-  if (successful || xhr.status === 401) show("lost-session", !successful);
+  if (xhr.status === 401 || xhr.status === 403) signInAgain();
   if (successful || xhr.status >= 500) show("lost-server", !successful);
 });
 document.addEventListener("htmx:sendError", () => show("lost-server", true));
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && document.getElementById("lost-session")?.hidden === false) signInAgain();
+});
+window.addEventListener("pageshow", (event) => {
+  const cameBack = event.persisted || performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  if (cameBack) takeNewToken();
+});
+
+// A suggestion is taken over here, without asking the server for the form: what is being typed stays.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest('button[name="use"]');
+  const [field, value] = button?.value.split(/=(.*)/s) ?? [];
+  const input = button?.form.elements[field];
+  if (!input) return;
+  event.preventDefault();
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  input.focus();
+});
 
 // An answer to older input would overwrite what is newer: typing aborts the request on its way.
 document.addEventListener("input", (event) => {

@@ -1,7 +1,7 @@
 """A change on its way to being asked for: what was typed, and the plan as it would be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,4 +148,9 @@ def _planned(cluster: Cluster, swarm: Swarm | None, data: Mapping[str, Any], rep
 
 def _today(swarm: Swarm | None) -> IngressSettings:
     networks = swarm.ingress_networks if swarm else ()
-    return ingress_settings.settings_of(networks[0]) if networks else IngressSettings()
+    if not networks:
+        return IngressSettings()
+    settings = ingress_settings.settings_of(networks[0])
+    usual = settings.gateway == ingress_settings.default_gateway(settings.subnet)
+    # A gateway that nobody chose follows the subnet, instead of lying outside as soon as another one is typed.
+    return replace(settings, gateway="") if usual else settings

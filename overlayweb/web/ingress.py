@@ -14,7 +14,7 @@ from overlayweb.services import changes, clusters
 from overlayweb.web import drafts
 from overlayweb.web.access import signed_in
 from overlayweb.web.clusters import get_cluster
-from overlayweb.web.ingress_forms import USE, used_field, with_suggestion
+from overlayweb.web.ingress_forms import USE, with_suggestion
 
 PAGE = "ingress_customise.html"
 CHECK = "check"
@@ -45,15 +45,9 @@ def ingress_customise(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 def ingress_preview(request: HttpRequest, name: str) -> HttpResponse:
-    """What the form would do, while it is typed: verdicts beside the fields, and the plan.
-
-    A suggestion that is taken over changes the form itself, so the whole form comes back.
-    """
-    cluster = get_cluster(request, name)
-    draft = drafts.read(cluster=cluster, data=with_suggestion(request.POST))
+    """What the form would do, while it is typed: verdicts beside the fields, and the plan. No field is sent back."""
+    draft = drafts.read(cluster=get_cluster(request, name), data=request.POST)
     draft.forget_missing_reason()
-    if USE in request.POST:
-        return render(request, f"{PAGE}#form", {"draft": draft, "focus": used_field(request.POST)})
     return render(request, f"{PAGE}#answer", {"draft": draft})
 
 
@@ -62,7 +56,7 @@ def ask(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | Non
     draft = drafts.read(cluster=cluster, data=with_suggestion(request.POST), replaces=replaces)
     if {USE, CHECK} & set(request.POST):
         draft.forget_missing_reason()
-        return render(request, PAGE, {"draft": draft, "focus": used_field(request.POST)})
+        return render(request, PAGE, {"draft": draft})
     if draft.form.errors or draft.problems or draft.plan is None:
         return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
     try:

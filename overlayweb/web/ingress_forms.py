@@ -109,14 +109,8 @@ def initial_of(request: IngressRequest) -> dict[str, Any]:
     }
 
 
-def used_field(data: Mapping[str, str]) -> str:
-    """The field whose suggestion is taken over, or ""."""
-    field = data.get(USE, "").partition("=")[0]
-    return field if field in SETTINGS else ""
-
-
 def with_suggestion(data: Mapping[str, str]) -> dict[str, str]:
     """What was typed, with the suggestion whose button was pressed taken over."""
+    field, _, value = data.get(USE, "").partition("=")
     typed = {key: data[key] for key in data if key != USE}
-    field = used_field(data)
-    return {**typed, field: data[USE].partition("=")[2]} if field else typed
+    return {**typed, field: value} if field in SETTINGS else typed

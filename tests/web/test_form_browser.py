@@ -1,0 +1,156 @@
+"""The form in a real browser: live while it is typed, whole without JavaScript, never losing a word."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, ViewportSize, expect
+from pytest_django.live_server_helper import LiveServer
+
+from overlayweb.models import ChangeRequest, Cluster, Job
+from tests.browser.people import chromium
+from tests.web.conftest import PASSWORD
+
+pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
+
+FORM = "/clusters/prod/ingress/customise"
+DESK = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
+PATHS = ("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people")
+
+
+@contextmanager
+def window(live_server: LiveServer, client: Client, *, javascript: bool = True, phone: bool = False) -> Iterator[Page]:
+    """A browser window with the client's session. Whatever the console says against a page fails the test."""
+    complaints: list[str] = []
+    with chromium() as browser:
+        context = browser.new_context(
+            base_url=live_server.url, viewport=PHONE if phone else DESK, java_script_enabled=javascript
+        )
+        cookie = client.cookies["overlayweb_session"]
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+    assert [said for said in complaints if "401" not in said and "403" not in said] == []
+
+
+def test_verdicts_and_plan_follow_what_is_typed(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
+    with window(live_server, as_author) as page:
+        page.goto(FORM)
+        page.get_by_label("Why").fill("The VPN took it.")
+        page.get_by_label("Subnet").fill("10.9.0.0/16")
+        expect(page.locator("#verdict-subnet")).to_contain_text("overlaps overlay payments")
+        expect(page.locator("#preview")).to_contain_text("1 thing to mend")
+        page.locator("#verdict-subnet").get_by_role("button", name="use 10.10.0.0/16").click()
+        expect(page.get_by_label("Subnet")).to_have_value("10.10.0.0/16")
+        expect(page.get_by_label("Subnet")).to_be_focused()
+        expect(page.locator("#preview")).to_contain_text("Create ingress 10.10.0.0/16")
+        expect(page.get_by_label("Why")).to_have_value("The VPN took it.")
+        page.get_by_role("button", name="Ask for approval").click()
+        page.wait_for_url("**/changes/*/")
+    assert ChangeRequest.objects.get().plan_record.plan().after.subnet == "10.10.0.0/16"
+
+
+def test_typing_is_never_overwritten_by_an_answer(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
+    with window(live_server, as_author) as page:
+        page.goto(FORM)
+        page.get_by_label("Subnet").fill("")
+        page.get_by_label("Subnet").press_sequentially("10.11.0.0/16", delay=130)
+        expect(page.locator("#preview")).to_contain_text("Create ingress 10.11.0.0/16")
+        expect(page.get_by_label("Subnet")).to_have_value("10.11.0.0/16")
+        expect(page.get_by_label("Subnet")).to_be_focused()
+
+
+def test_all_of_it_works_without_javascript(
+    live_server: LiveServer, cluster: Cluster, as_author: Client, as_reviewer: Client
+) -> None:
+    with window(live_server, as_author, javascript=False) as page:
+        page.goto(FORM)
+        page.get_by_label("Subnet").fill("10.9.0.0/16")
+        page.get_by_label("Subnet").press("Enter")
+        expect(page.locator("#verdict-subnet")).to_contain_text("overlaps overlay payments")
+        page.get_by_role("button", name="use 10.10.0.0/16").click()
+        page.get_by_label("Why").fill("The VPN took it.")
+        page.get_by_role("button", name="Check", exact=True).click()
+        expect(page.locator("#preview")).to_contain_text("Create ingress 10.10.0.0/16")
+        page.get_by_role("button", name="Ask for approval").click()
+        expect(page.locator("#decision")).to_contain_text("somebody else has to approve it")
+        address = page.url
+    with window(live_server, as_reviewer, javascript=False) as page:
+        page.goto(address)
+        page.get_by_text("Shorter: ports dark").first.click()
+        expect(page.get_by_text("Swarm lets go").first).to_be_visible()
+        page.get_by_role("button", name="Approve plan").click()
+        page.wait_for_url("**/jobs/*/")
+    assert Job.objects.count() == 1
+
+
+def test_a_session_that_ends_while_typing_is_said_and_costs_nothing(
+    live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(live_server, as_author) as page:
+        page.goto(FORM)
+        page.get_by_label("Why").fill("A long reason.")
+        page.context.clear_cookies()
+        page.get_by_label("Subnet").fill("10.11.0.0/16")
+        expect(page.locator("#lost-session")).to_be_visible()
+        other = page.context.new_page()
+        other.goto("/sign-in")
+        other.get_by_label("User name").fill("ana")
+        other.get_by_label("Password").fill(PASSWORD)
+        other.get_by_role("button", name="Sign in").click()
+        other.wait_for_url("**/clusters/prod/")
+        other.close()
+        page.get_by_label("Subnet").fill("10.12.0.0/16")
+        expect(page.locator("#preview")).to_contain_text("Create ingress 10.12.0.0/16")
+        expect(page.locator("#lost-session")).to_be_hidden()
+        expect(page.get_by_label("Why")).to_have_value("A long reason.")
+        page.get_by_role("button", name="Ask for approval").click()
+        page.wait_for_url("**/changes/*/")
+    assert ChangeRequest.objects.get().reason == "A long reason."
+
+
+def test_the_theme_changes_without_a_reload(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
+    with window(live_server, as_author) as page:
+        page.goto(FORM)
+        page.get_by_label("Why").fill("A long reason.")
+        page.locator("summary", has_text="Theme").click()
+        page.get_by_role("button", name="Dark").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(page.get_by_label("Why")).to_have_value("A long reason.")
+        expect(page.get_by_role("button", name="Dark")).to_be_hidden()
+        page.goto("/clusters/prod/")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_menus_work_by_keyboard(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
+    with window(live_server, as_author) as page:
+        page.goto("/clusters/prod/")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        menu = page.locator("summary", has_text="Cluster")
+        menu.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="prod", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("link", name="prod", exact=True)).to_be_hidden()
+        expect(menu).to_be_focused()
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_no_page_breaks_the_policy_or_the_width(
+    live_server: LiveServer, change: ChangeRequest, as_administrator: Client, *, phone: bool
+) -> None:
+    with window(live_server, as_administrator, phone=phone) as page:
+        for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
+            page.goto(path)
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, path
+            unnamed = page.evaluate(
+                "[...document.querySelectorAll('button, a, input:not([type=hidden]), select, textarea')].filter("
+                "e => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
+            )
+            assert unnamed == [], path
