@@ -17,6 +17,7 @@ class Strength:
     """How many containers of a service run, of how many that are wanted."""
 
     service: str
+    service_id: str
     running: int
     wanted: int
     updating: bool
@@ -41,6 +42,7 @@ def _strength(service: dict[str, Any]) -> Strength:
     status = service["ServiceStatus"]
     return Strength(
         service=service["Spec"]["Name"],
+        service_id=service["ID"],
         running=status["RunningTasks"],
         wanted=status["DesiredTasks"],
         updating=service.get("UpdateStatus", {}).get("State") == "updating",

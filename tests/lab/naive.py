@@ -49,9 +49,9 @@ def is_wedged(lab: Lab) -> list[str]:
     current = [key for key in health.ingress_ids(manager) if key not in removed]
     signs = [f"the Swarm has {len(current)} ingress networks"] if len(current) != 1 else []
     signs += [f"{name} holds the stale ingress {key}" for name, ids in stale.items() for key in ids]
-    refusals = _refusals(manager)
-    signs += [f"{len(refusals)} tasks were rejected: {refusals[0]}"] if refusals else []
     weak = [strength for strength in health.strengths(manager) if not strength.full]
+    refusals = _refusals(manager, {strength.service_id for strength in weak})
+    signs += [f"{len(refusals)} tasks were rejected: {refusals[0]}"] if refusals else []
     return signs + [f"below strength: {strength}" for strength in weak]
 
 
@@ -104,11 +104,13 @@ def _create_ingress(node: Node, *, subnet: str, gateway: str) -> str | None:
     return None
 
 
-def _refusals(manager: Node) -> list[str]:
-    """Return why tasks were rejected on account of the ingress.
+def _refusals(manager: Node, service_ids: set[str]) -> list[str]:
+    """Return why tasks of these services were rejected on account of the ingress.
 
-    The words differ: `ingress sandbox already present`, or, where the new subnet is another one,
-    `no configured subnet or ip-range contain the IP address` from engine 26 on.
+    Rows of rejected tasks stay listed long after their service runs again, so only services that do
+    not are asked for. The words differ: `ingress sandbox already present`, or, where the new subnet
+    is another one, `no configured subnet or ip-range contain the IP address` from engine 26 on.
     """
-    rejected = [task["Status"] for task in manager.request("GET", "/tasks") if task["Status"]["State"] == "rejected"]
+    rows = [row for row in manager.request("GET", "/tasks") if row["ServiceID"] in service_ids]
+    rejected = [row["Status"] for row in rows if row["Status"]["State"] == "rejected"]
     return [status["Err"] for status in rejected if "ingress" in status.get("Err", "")]
