@@ -140,3 +140,10 @@ def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
         for pid in processes_of(data):
             os.kill(pid, signal.SIGKILL)
         follower.join()
+
+
+def kill(installed: Installation, words: str) -> None:
+    """Kill, without a goodbye, every process of the installation with these words in its command line."""
+    for pid, line in processes_of(installed.data).items():
+        if words in line:
+            os.kill(pid, signal.SIGKILL)

@@ -21,6 +21,7 @@ from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Swarm
+from overlayweb.engine.connection import Endpoint, connect
 from overlayweb.models import Cluster, Event, Job
 from overlayweb.services import approvals, changes
 from tasks import jobs as celery_tasks
@@ -107,23 +108,37 @@ class Rig:
         return job
 
     def assert_whole(self, *, before: Swarm, subnet: str) -> None:
-        """Exactly one ingress, with this subnet, on every node; every service as it was, at full strength."""
-        self.lab.wait_running(timeout=60)
-        now = self.swarm()
-        assert [network.ipam[0].subnet for network in now.ingress_networks] == [subnet]
-        ingress = now.ingress_networks[0]
-        assert {node.address for node in now.nodes} <= set(ingress.peers)
-        for node in self.lab.nodes:
-            listed = [n for n in node.request("GET", "/networks") if n.get("Ingress")]
-            assert [n["Id"] for n in listed] == [ingress.id], f"{node.name} holds {listed}"
-        assert {s.name: s.spec for s in now.services} == {s.name: settled(before, s.name) for s in before.services}
-        for service in now.services:
-            running = now.running_on(service.id)
-            assert len(running) == len(before.running_on(service.id))
-            if service.ingress_ports:
-                assert all(ingress.id in t.network_ids for t in running)
-                assert ingress.id in dict(service.vips)
-        assert not [node.hostname for node in now.nodes if any("overlayweb" in key for key, _ in node.labels)]
+        """See :func:`assert_whole`."""
+        assert_whole(self.lab, before=before, subnet=subnet)
+
+
+def observe(lab: Lab) -> Swarm:
+    """What the engine itself says, now."""
+    with connect(Endpoint(url=lab.manager.socket)) as engine:
+        return engine.observe()
+
+
+def assert_whole(lab: Lab, *, before: Swarm, subnet: str) -> None:
+    """Exactly one ingress, with this subnet, on every node; every service as it was, at full strength."""
+    lab.wait_running(timeout=60)
+    now = observe(lab)
+    assert [network.ipam[0].subnet for network in now.ingress_networks] == [subnet]
+    ingress = now.ingress_networks[0]
+    assert {node.address for node in now.nodes} <= set(ingress.peers)
+    for node in lab.nodes:
+        listed = [n for n in node.request("GET", "/networks") if n.get("Ingress")]
+        assert [n["Id"] for n in listed] == [ingress.id], f"{node.name} holds {listed}"
+    was = {service.name: service.spec for service in before.services}
+    assert {service.name for service in now.services} == set(was)
+    for service in now.services:
+        # A service that was never touched keeps a port that Swarm chose as it was.
+        assert service.spec in {was[service.name], settled(before, service.name)}
+        running = now.running_on(service.id)
+        assert len(running) == len(before.running_on(service.id))
+        if service.ingress_ports:
+            assert all(ingress.id in t.network_ids for t in running)
+            assert ingress.id in dict(service.vips)
+    assert not [node.hostname for node in now.nodes if any("overlayweb" in key for key, _ in node.labels)]
 
 
 def settled(swarm: Swarm, name: str) -> Spec:
