@@ -30,11 +30,15 @@ _PLACES = {
     "changes": "changes",
     "change": "changes",
     "change-again": "changes",
+    "change-approve": "changes",
+    "change-reject": "changes",
     "jobs": "jobs",
     "job": "jobs",
     "job-log": "jobs",
     "history": "history",
     "people": "people",
+    "people-invite": "people",
+    "people-approval": "people",
 }
 """Which entry of the rail a page belongs to, by the name of its URL."""
 

@@ -147,6 +147,7 @@ def test_no_page_breaks_the_policy_or_the_width(
     with window(live_server, as_administrator, phone=phone) as page:
         for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
             page.goto(path)
+            page.evaluate("document.querySelectorAll('details.fold').forEach(fold => fold.open = true)")
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider <= 0, path
             unnamed = page.evaluate(
