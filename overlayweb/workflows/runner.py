@@ -194,7 +194,10 @@ class _Slice:
         self.engine: SwarmEngine | None = None
 
     def run(self) -> Result:
-        """1. Say what was taken over. 2. Until nothing is left: turn back if wanted, else run the next step."""
+        """1. Nothing runs unapproved. 2. Say what was taken over. 3. Turn back if wanted, else run the next step."""
+        if not _approved(self.ledger.job()):
+            self.ledger.end(JobEvent.FAIL, outcome="Nobody approved this plan, so nothing was done")
+            return Result.RESTED
         self._open()
         while True:
             job = self.ledger.job()
@@ -343,6 +346,16 @@ class _Slice:
         if self.engine is not None:
             self.engine.close()
             self.engine = None
+
+
+def _approved(job: Job) -> bool:
+    """Whether the plan is the one, to the byte, that somebody approved. The message in the queue proves nothing."""
+    said = job.change.approvals.filter(plan_sha256=job.plan_sha256)
+    return (
+        job.plan().sha256 == job.plan_sha256
+        and said.filter(approved=True).exists()
+        and not said.filter(approved=False).exists()
+    )
 
 
 _ENDINGS = {
