@@ -17,17 +17,19 @@ from overlayweb.domain.lifecycle import (
 )
 
 
-def reachable(start: object, table: dict[tuple[object, object], object]) -> set[object]:
+def reachable(start: str, moves: set[tuple[str, str]]) -> set[str]:
     found, grown = {start}, True
     while grown:
-        new = {after for (before, _), after in table.items() if before in found} - found
+        new = {after for before, after in moves if before in found} - found
         found, grown = found | new, bool(new)
     return found
 
 
 def test_every_status_can_be_reached_and_none_but_an_ending_is_a_dead_end() -> None:
-    assert reachable(JobStatus.PENDING, dict(JOB_TRANSITIONS)) == set(JobStatus)
-    assert reachable(ChangeStatus.PENDING, dict(CHANGE_TRANSITIONS)) == set(ChangeStatus)
+    jobs = {(str(before), str(after)) for (before, _), after in JOB_TRANSITIONS.items()}
+    changes = {(str(before), str(after)) for (before, _), after in CHANGE_TRANSITIONS.items()}
+    assert reachable(JobStatus.PENDING, jobs) == set(JobStatus)
+    assert reachable(ChangeStatus.PENDING, changes) == set(ChangeStatus)
     for status in JobStatus:
         leads_on = any(before is status for before, _ in JOB_TRANSITIONS)
         assert leads_on is (status not in ENDED)
