@@ -20,6 +20,7 @@ class Command(BaseCommand):
     help = "Re-enqueues jobs whose worker or message is gone, and asks for fresh observations."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        """Sweep every second until SIGTERM or SIGINT."""
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
