@@ -1,6 +1,6 @@
 """The job page's changing parts as HTML, each under the id of the element that it replaces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.template.loader import render_to_string
@@ -16,12 +16,16 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One element of the page. Parts of equal ``content`` look the same, whenever they were rendered."""
+    """One element of the page. Parts of equal ``content`` look the same, whenever they were rendered.
+
+    ``row``: it belongs into a table; ``form``: it may hold forms, so that each reader gets their own.
+    """
 
     element: str
     template: str
     content: object
     row: bool = False
+    form: bool = False
 
     def html(self, csrf_token: str) -> str:
         """The element; forms in it carry the token."""
@@ -45,15 +49,15 @@ class Shown:
 def parts(board: Board) -> list[Part]:
     """Every changing part of the page, in its order; the services are one part each, as there may be a thousand."""
     whole = (
-        ("said", "job_parts.html#said", board.said),
-        ("state", "job_parts.html#state", board.state),
-        ("actions", "job_actions.html", board.actions),
-        ("notes", "job_notes.html", board.notes),
-        ("steps", "job_steps.html", board.groups),
-        ("counts", "job_parts.html#counts", board.counts),
+        Part(element="job-said", template="job_parts.html#said", content=board.said),
+        Part(element="job-state", template="job_parts.html#state", content=board.state),
+        Part(element="job-actions", template="job_actions.html", content=board.actions, form=True),
+        Part(element="job-notes", template="job_notes.html", content=board.notes, form=True),
+        Part(element="job-steps", template="job_steps.html", content=board.groups),
+        Part(element="job-counts", template="job_parts.html#counts", content=board.counts),
     )
     return [
-        *(Part(element=f"job-{name}", template=template, content=content) for name, template, content in whole),
+        *whole,
         *(
             Part(element=f"service-{row.key}", template="job_parts.html#service", content=row, row=True)
             for row in board.services
@@ -61,10 +65,10 @@ def parts(board: Board) -> list[Part]:
     ]
 
 
-def html(fresh: Sequence[Part], csrf_token: str) -> str:
+def html(fresh: Sequence[Part], render: Callable[[Part], str]) -> str:
     """The parts; rows stand in a table, as a browser throws rows away that stand elsewhere."""
-    said = "".join(part.html(csrf_token) for part in fresh if not part.row)
-    rows = "".join(part.html(csrf_token) for part in fresh if part.row)
+    said = "".join(render(part) for part in fresh if not part.row)
+    rows = "".join(render(part) for part in fresh if part.row)
     return f"{said}<table><tbody>{rows}</tbody></table>" if rows else said
 
 

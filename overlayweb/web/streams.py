@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from asgiref.sync import sync_to_async
@@ -23,7 +24,7 @@ from django.views.decorators.http import require_GET
 
 from overlayweb.models import Job
 from overlayweb.web import job_frames, people_at_work, watches
-from overlayweb.web.job_frames import Shown
+from overlayweb.web.job_frames import Part, Shown
 from overlayweb.web.watches import Watch
 
 HEARTBEAT_SECONDS = 10.0
@@ -109,9 +110,17 @@ async def _news(watch: Watch, shown: Shown, csrf_token: str) -> AsyncIterator[st
     """What this browser does not show yet: lines first, then the state that they led to."""
     while lines := await watch.lines_after(shown.seq):
         shown.seq = lines[-1].seq
-        yield _message("log", job_frames.lines(lines), shown.seq)
+        html = watch.once((lines[0].seq, shown.seq), partial(job_frames.lines, lines))
+        yield _message("log", html, shown.seq)
     if watch.board and (fresh := shown.news(watch.board)):
-        yield _message("state", _clock() + job_frames.html(fresh, csrf_token), shown.seq)
+        render = partial(_rendered, watch, csrf_token)
+        yield _message("state", _clock() + job_frames.html(fresh, render), shown.seq)
+
+
+def _rendered(watch: Watch, csrf_token: str, part: Part) -> str:
+    if part.form:
+        return part.html(csrf_token)
+    return watch.once(part.element, partial(part.html, csrf_token=""))
 
 
 def _message(event: str, html: str, seq: int) -> str:

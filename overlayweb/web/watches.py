@@ -43,6 +43,7 @@ class Watch:
     number: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     task: "asyncio.Task[None] | None" = None
+    rendered: dict[object, str] = field(default_factory=dict)
 
     async def next(self, number: int, *, seconds: float) -> int:
         """Wait until there is something newer than look ``number``, at most ``seconds``; the number of that look."""
@@ -53,13 +54,20 @@ class Watch:
 
     async def lines_after(self, seq: int) -> Sequence[Event]:
         """The story after ``seq``: from memory, or from the database for whoever comes late."""
-        kept = [event for event in self.lines if event.seq > seq]
+        ahead = seq + 1 - self.lines[0].seq if self.lines else -1
+        kept = self.lines[ahead : ahead + job_frames.BATCH] if ahead >= 0 else []
         if kept and kept[0].seq == seq + 1:
-            return kept[: job_frames.BATCH]
+            return kept
         known = max(self.board.last_seq if self.board else 0, self.lines[-1].seq if self.lines else 0)
         if seq >= known:
             return []
         return await in_thread(job_frames.read_events, job_id=self.job_id, after=seq)
+
+    def once(self, key: object, render: Callable[[], str]) -> str:
+        """What ``render`` makes of this look, made for the first stream that asks and the same for all others."""
+        if key not in self.rendered:
+            self.rendered[key] = render()
+        return self.rendered[key]
 
     @property
     def broken(self) -> bool:
@@ -98,6 +106,7 @@ class Watch:
         async with self.changed:
             self.board, self.lines = board, [*self.lines, *lines][-KEPT_LINES:]
             self.number += 1
+            self.rendered.clear()
             self.changed.notify_all()
 
 
