@@ -46,7 +46,9 @@ def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: st
 
 
 def reject(*, change: ChangeRequest, person: User, reason: str, now: datetime) -> bool:
-    """Reject a pending change; False when it is not pending any more."""
+    """Reject a pending change; False when it is not pending any more. Authors withdraw instead: False too."""
+    if person.pk == change.author_id:
+        return False
     with transaction.atomic():
         if not changes.move(change, ChangeEvent.REJECT, reason=reason, now=now):
             return False

@@ -51,7 +51,7 @@ def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
     if not approvals.reject(
         change=found, person=access.signed_in(request), reason=form.cleaned_data["reason"], now=timezone.now()
     ):
-        messages.warning(request, "The change was not pending any more.")
+        messages.warning(request, "The change was not pending any more, or it is yours to withdraw.")
     return redirect("change", found.pk)
 
 

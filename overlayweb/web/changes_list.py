@@ -14,7 +14,7 @@ from overlayweb.domain.plans import Plan
 from overlayweb.domain.policy import ApprovalMode, may_approve
 from overlayweb.models import ChangeRequest, codec
 from overlayweb.services import installation
-from overlayweb.web import history, job_board, people_at_work
+from overlayweb.web import access, history, job_board
 from overlayweb.web.job_board import Mark
 
 ROWS_PER_PAGE = 50
@@ -50,7 +50,7 @@ class DecidedRow:
 @require_GET
 def changes(request: HttpRequest) -> HttpResponse:
     """``/changes/``: what waits for me, what I wait for, what was decided."""
-    me = people_at_work.signed_in(request).pk
+    me = access.signed_in(request).pk
     mode = installation.approval_mode()
     waiting = _pending(me)
     page = Paginator(history.decided(), ROWS_PER_PAGE).get_page(request.GET.get("page"))

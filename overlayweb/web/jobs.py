@@ -18,7 +18,7 @@ from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, JobStatus
 from overlayweb.models import Approval, Event, Job
 from overlayweb.services import jobs as job_service
 from overlayweb.services.jobs import NotPossibleError
-from overlayweb.web import frame, job_board, job_frames, people_at_work
+from overlayweb.web import access, frame, job_board, job_frames
 from overlayweb.web.job_board import Board, Clock, Mark
 
 ENDED_SHOWN = 20
@@ -149,7 +149,7 @@ def _board(pk: int) -> Board:
 
 def _ask(request: HttpRequest, pk: int, service: Callable[..., None], said: str) -> HttpResponse:
     try:
-        service(job=_job(pk), person=people_at_work.signed_in(request), now=timezone.now())
+        service(job=_job(pk), person=access.signed_in(request), now=timezone.now())
     except NotPossibleError as error:
         messages.error(request, str(error))
     else:

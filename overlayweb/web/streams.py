@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from overlayweb.models import Job
-from overlayweb.web import job_frames, people_at_work, watches
+from overlayweb.web import access, job_frames, watches
 from overlayweb.web.job_frames import Part, Shown
 from overlayweb.web.watches import Watch
 
@@ -67,7 +67,7 @@ def _visitor(request: HttpRequest, pk: int) -> Visitor:
     try:
         get_object_or_404(Job.objects.only("pk"), pk=pk)
         return Visitor(
-            user_id=people_at_work.signed_in(request).pk,
+            user_id=access.signed_in(request).pk,
             session_key=request.session.session_key or "",
             csrf_token=get_token(request),
         )

@@ -91,6 +91,12 @@ def test_what_moved_since_voids_the_plan(cast: Cast) -> None:
     assert not Job.objects.exists()
 
 
+def test_authors_withdraw_and_do_not_reject(cast: Cast) -> None:
+    assert not approvals.reject(change=cast.change, person=cast.author, reason="mine", now=cast.now)
+    assert changes.withdraw(change=cast.change, now=cast.now)
+    assert cast.change.status == ChangeStatus.WITHDRAWN
+
+
 def test_rejected_and_withdrawn_changes_are_not_approved(cast: Cast) -> None:
     assert approvals.reject(change=cast.change, person=cast.reviewer, reason="not on a Friday", now=cast.now)
     with pytest.raises(NotApprovableError, match="rejected"):
