@@ -4,11 +4,13 @@ import os
 import socket
 import uuid
 
+from django.conf import settings
 from django.utils import timezone
 
 from overlayweb.engine import connection
 from overlayweb.engine.errors import EngineError
 from overlayweb.models import Cluster, Job, codec
+from overlayweb.models.secrets import UnreadableSecretError
 from overlayweb.workflows import runner
 from overlayweb.workflows.registry import WORKFLOWS
 from tasks import doorbell
@@ -53,12 +55,14 @@ def observe_cluster(cluster_id: int) -> None:
 def connect(cluster: Cluster) -> "connection.DockerEngine":
     """An engine for the cluster's manager. Raises EngineError."""
     if cluster.automatic:
-        return connection.connect(connection.local_endpoint())
+        here = {**os.environ, "DOCKER_HOST": settings.OVERLAYWEB_DOCKER_HOST}
+        return connection.connect(connection.local_endpoint(here))
+    try:
+        tls_key = cluster.tls_key
+    except UnreadableSecretError as exc:
+        raise connection.InvalidEndpoint(str(exc)) from exc
     return connection.connect(
         connection.Endpoint(
-            url=cluster.endpoint,
-            tls_ca=cluster.tls_ca,
-            tls_certificate=cluster.tls_certificate,
-            tls_key=cluster.tls_key,
+            url=cluster.endpoint, tls_ca=cluster.tls_ca, tls_certificate=cluster.tls_certificate, tls_key=tls_key
         )
     )

@@ -113,7 +113,8 @@ JOB_TRANSITIONS: dict[tuple[JobStatus, JobEvent], JobStatus] = {
     (JobStatus.RUNNING, JobEvent.ERR): JobStatus.ERRORED,
     (JobStatus.RUNNING, JobEvent.CANCEL): JobStatus.CANCELLED,
     (JobStatus.RUNNING, JobEvent.GIVE_UP): JobStatus.NEEDS_OPERATOR,
-    (JobStatus.NEEDS_OPERATOR, JobEvent.RESUME): JobStatus.PENDING,
+    # Not back into the queue: another job of the cluster must not get in between.
+    (JobStatus.NEEDS_OPERATOR, JobEvent.RESUME): JobStatus.RUNNING,
     (JobStatus.NEEDS_OPERATOR, JobEvent.ACCEPT): JobStatus.FAILED,
 }
 
@@ -140,9 +141,7 @@ def job_after(status: JobStatus, event: JobEvent) -> JobStatus:
 
 def may_cancel(*, status: JobStatus, current_pass: Pass, point_passed: bool) -> bool:
     """Whether everything can still be put back for free."""
-    if status is JobStatus.PENDING:
-        return current_pass is Pass.FORWARD and not point_passed
-    return status is JobStatus.RUNNING and current_pass is Pass.FORWARD and not point_passed
+    return status in {JobStatus.PENDING, JobStatus.RUNNING} and current_pass is Pass.FORWARD and not point_passed
 
 
 def may_restore(*, status: JobStatus, current_pass: Pass, point_passed: bool) -> bool:

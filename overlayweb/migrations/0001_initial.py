@@ -3,7 +3,6 @@
 import django.db.models.deletion
 import overlayweb.domain.lifecycle
 import overlayweb.domain.policy
-import overlayweb.models.secrets
 from django.conf import settings
 from django.db import migrations, models
 
@@ -25,7 +24,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.CharField(max_length=255)),
                 ('tls_ca', models.TextField(blank=True)),
                 ('tls_certificate', models.TextField(blank=True)),
-                ('tls_key', overlayweb.models.secrets.EncryptedTextField(blank=True)),
+                ("tls_key_sealed", models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")),
                 ('automatic', models.BooleanField(default=False, help_text='registered by itself from DOCKER_HOST or the socket')),
                 ('created_at', models.DateTimeField()),
                 ('observation', models.TextField(blank=True)),

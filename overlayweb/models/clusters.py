@@ -1,11 +1,13 @@
 """Clusters and what was last seen of them."""
 
+from functools import lru_cache
+
 from django.db import models
 
 from overlayweb.domain.addresses import ReservedRange as Reserved
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import codec
-from overlayweb.models.secrets import EncryptedTextField
+from overlayweb.models.secrets import unseal
 
 
 class Cluster(models.Model):
@@ -19,7 +21,7 @@ class Cluster(models.Model):
     endpoint = models.CharField(max_length=255)
     tls_ca = models.TextField(blank=True)
     tls_certificate = models.TextField(blank=True)
-    tls_key = EncryptedTextField(blank=True)
+    tls_key_sealed = models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")
     automatic = models.BooleanField(default=False, help_text="registered by itself from DOCKER_HOST or the socket")
     created_at = models.DateTimeField()
     observation = models.TextField(blank=True)
@@ -34,9 +36,20 @@ class Cluster(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def tls_key(self) -> str:
+        """The client's key as PEM text. Decrypted only when asked for. Raises UnreadableSecretError."""
+        return unseal(self.tls_key_sealed)
+
     def swarm(self) -> Swarm | None:
         """The latest observation, or None before the first."""
-        return codec.load(self.observation, Swarm) if self.observation else None
+        return _read(self.observation) if self.observation else None
+
+
+@lru_cache(maxsize=8)
+def _read(observation: str) -> Swarm:
+    # Every page reads it, and it changes only every few seconds; a frozen record may be shared.
+    return codec.load(observation, Swarm)
 
 
 class ReservedRange(models.Model):

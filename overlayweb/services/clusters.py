@@ -10,6 +10,7 @@ from django.db.models import Q
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Job
+from overlayweb.models.secrets import seal
 from tasks import jobs as celery_tasks
 
 LOOK_EVERY = timedelta(seconds=10)
@@ -50,7 +51,7 @@ def add(*, name: str, endpoint: str, tls_ca: str, tls_certificate: str, tls_key:
             endpoint=endpoint,
             tls_ca=tls_ca,
             tls_certificate=tls_certificate,
-            tls_key=tls_key,
+            tls_key_sealed=seal(tls_key),
             created_at=now,
         )
         look(cluster=cluster, now=now)

@@ -46,7 +46,7 @@ def cancel(*, job: Job, person: User, now: datetime) -> None:
     with _open(job) as locked:
         if not locked.may_cancel:
             raise NotPossibleError("The old ingress is removed or the job is over: it cannot be cancelled any more.")
-        if locked.status == JobStatus.PENDING and locked.started_at is None:
+        if locked.status == JobStatus.PENDING:
             locked.status = lifecycle.job_after(JobStatus.PENDING, JobEvent.CANCEL)
             locked.finished_at = now
             locked.outcome = f"Cancelled by {person.username} before it started. Nothing had been changed"

@@ -141,6 +141,11 @@ def subnet_of(network: Network) -> str:
     return network.ipam[0].subnet if network.ipam else "(no subnet)"
 
 
+def any_of_ours(context: Context, found: list[Network]) -> bool:
+    """Whether this job made one of them on its way forward."""
+    return any(_is_ours(context, network) for network in found)
+
+
 def _is_ours(context: Context, network: Network) -> bool:
     return (JOB_LABEL, _mark(context, Pass.FORWARD)) in network.labels
 

@@ -38,6 +38,8 @@ class IngressRebuild:
         """The plan's own steps forward; on the way back the same ones with the old ingress as their target."""
         if current_pass is Pass.FORWARD:
             return plan.steps
+        if not plan.ingress_id:
+            return (PlannedStep(name="remove", title=_BACK_TITLES["remove"], expected_seconds=1.0),)
         wanted = ("publish", "verify") if current_pass is Pass.PUT_BACK else _RESTORE
         by_name = {step.name: step for step in plan.steps}
         return tuple(
@@ -52,10 +54,11 @@ class IngressRebuild:
 
     def way_back(self, context: Context) -> Pass | None:
         """By what is there: the old ingress untouched, or gone. Nothing written yet: no way back is needed."""
-        rows = list(context.job.services.all())
-        if not any(map(release.was_touched, rows)) and not context.job.point_passed:
+        found = ingress_network.existing(context)
+        touched = any(map(release.was_touched, context.job.services.all()))
+        if not touched and not context.job.point_passed and not ingress_network.any_of_ours(context, found):
             return None
-        ids = {network.id for network in ingress_network.existing(context)}
+        ids = {network.id for network in found}
         return Pass.PUT_BACK if context.plan.ingress_id in ids else Pass.RESTORE
 
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
@@ -64,6 +67,8 @@ class IngressRebuild:
             return f"The ingress is {plan.after.subnet} now and every service has its ports back"
         if current_pass is Pass.PUT_BACK:
             return "The ingress was not touched and every service has its ports back"
+        if not plan.ingress_id:
+            return "The new ingress is removed again; there is none, as before"
         return f"The old ingress {plan.before.subnet} is back and every service has its ports back"
 
 
@@ -243,7 +248,7 @@ def _rows(context: Context, *, skip_untouched: bool = True) -> list[JobService]:
 
 
 def _recorded(count: int) -> str:
-    return f"{count} services and the old ingress, saved before anything changes"
+    return f"{count} {'service' if count == 1 else 'services'} and the old ingress, saved before anything changes"
 
 
 def _snapshot(

@@ -306,7 +306,8 @@ class _Slice:
         except EngineError as error:
             return self._way_back_unknown(job, error)
         if way is None:
-            self.ledger.end(_ENDINGS[JobStatus(job.ending)], outcome=f"{job.outcome}. Nothing had been changed")
+            outcome = f"{job.outcome.rstrip('.')}. Nothing had been changed"
+            self.ledger.end(_ENDINGS[JobStatus(job.ending)], outcome=outcome)
             return True
         plan = job.plan()
         said = "Putting every service back" if way is Pass.PUT_BACK else "Bringing the old ingress back"

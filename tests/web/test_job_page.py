@@ -105,12 +105,13 @@ def test_a_job_that_needs_a_person_says_what_to_do(as_author: Client, job: Job) 
     assert "node3 is scrapped tomorrow." in text(page(as_author, job))
 
 
-def test_continue_puts_it_back_into_the_queue(as_author: Client, job: Job) -> None:
+def test_continue_lets_a_worker_take_it_up_again(as_author: Client, job: Job) -> None:
     story = job_stories.dark(job_stories.recorded(job))
     story.ledger.give_up(story.begin(), attention=["Restart Docker on node3."])
     response = as_author.post(f"/jobs/{job.pk}/resume")
     assert response.headers["Location"] == f"/jobs/{job.pk}/"
-    assert Job.objects.get(pk=job.pk).status == JobStatus.PENDING
+    after = Job.objects.get(pk=job.pk)
+    assert (after.status, after.owner, after.lease_until) == (JobStatus.RUNNING, "", None)
     assert Event.objects.filter(job=job, message="Continued by ana").exists()
 
 

@@ -11,7 +11,7 @@ from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.domain.plans import Strategy
 from overlayweb.models import JobService
 from overlayweb.services import jobs
-from tests.lab.daemon import Node
+from tests.lab.daemon import Node, wait_until
 from tests.workflows.rig import Rig, assert_story, settled, started, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
@@ -169,3 +169,25 @@ def test_what_cannot_be_mended_waits_for_a_person_and_goes_on(rig: Rig) -> None:
     jobs.resume(job=job, person=rig.author, now=timezone.now())
     rig.run(job)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+
+
+def test_a_first_ingress_is_made_and_cancelled_away(rig: Rig) -> None:
+    """A Swarm without an ingress gets one; cancelled after its creation there is none again."""
+    node = rig.lab.manager
+    for service_id in rig.ids.values():
+        node.request("DELETE", f"/services/{service_id}")
+    ingress = rig.swarm().ingress_networks[0]
+    wait_until(lambda: not rig.swarm().swarm_tasks, what="no task to be left", timeout=30)
+    node.request("DELETE", f"/networks/{ingress.id}")
+    wait_until(lambda: not rig.swarm().ingress_networks, what="no ingress to be left", timeout=30)
+    cancelled = rig.approved("10.20.0.0/20")
+    with rig.worker(cancelled, die="done:create") as worker:
+        worker.wait()
+    jobs.cancel(job=cancelled, person=rig.author, now=timezone.now())
+    rig.run(cancelled)
+    assert cancelled.status == JobStatus.CANCELLED
+    assert "there is none, as before" in cancelled.outcome
+    assert rig.swarm().ingress_networks == ()
+    made = rig.run(rig.approved("10.21.0.0/20"))
+    assert (made.status, made.attention) == (JobStatus.SUCCEEDED, [])
+    assert [network.ipam[0].subnet for network in rig.swarm().ingress_networks] == ["10.21.0.0/20"]
