@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ _NAME = re.compile(r"overlayweb-lab-[0-9a-f]+")
 
 class _BodyError(Exception):
     """What the body of a `with` block fails with."""
+
+
+@pytest.fixture
+def own_labs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A place for labs that nobody else looks into; labs still in it at the end are taken down."""
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    yield
+    for state in list(states.states()):
+        states.take_down(state)
 
 
 def _start_by_hand(log: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -75,11 +86,7 @@ def test_a_lab_goes_with_the_process_that_made_it(number: signal.Signals, tmp_pa
     wait_until(lambda: traces(name) == [], what=f"{name} to go", timeout=20)
 
 
-def test_down_takes_a_lab_made_by_hand_and_spares_one_in_a_test(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr("tempfile.tempdir", None)
+def test_down_takes_a_lab_made_by_hand_and_spares_one_in_a_test(own_labs: None, tmp_path: Path) -> None:
     by_hand, name = _start_by_hand(tmp_path / "log")
     with Lab(nodes=1) as lab:
         said = _down()
@@ -90,11 +97,7 @@ def test_down_takes_a_lab_made_by_hand_and_spares_one_in_a_test(
     assert list(states.states()) == []
 
 
-def test_down_cleans_up_after_a_keeper_that_was_killed(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr("tempfile.tempdir", None)
+def test_down_cleans_up_after_a_keeper_that_was_killed(own_labs: None, tmp_path: Path) -> None:
     process, name = _start_by_hand(tmp_path / "log")
     (state,) = states.states()
     os.kill(state.keeper.pid, signal.SIGKILL)
