@@ -15,8 +15,9 @@ QUICK := not dockerd and not chromium and not slow
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
 
+# Two processes share the files: much of the time goes in waiting for engines and leases.
 test: lint
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 test-quick: .venv/installed-dev
 	@$(BIN)/python -m pytest -m "$(QUICK)"

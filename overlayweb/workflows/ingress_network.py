@@ -82,6 +82,7 @@ def created(context: Context, settings: IngressSettings) -> Network:
         try:
             context.engine.create_ingress(settings=settings, labels=labels)
         except AlreadyExists:
+            _refuse_taken_name(context, settings.name)
             return "The manager's node still lets go of the old ingress"
         except Refused as error:
             raise StepFailedError(f"The engine refuses to create the ingress: {error}") from error
@@ -156,6 +157,12 @@ def _restored(context: Context, network: Network) -> bool:
 
 def _mark(context: Context, current_pass: Pass) -> str:
     return f"{context.job.pk}" if current_pass is Pass.FORWARD else f"{context.job.pk}-restored"
+
+
+def _refuse_taken_name(context: Context, name: str) -> None:
+    taken = [n for n in context.engine.networks() if n.name == name and n.scope == "swarm" and not n.ingress]
+    if taken:
+        raise StepFailedError(f"Somebody made another network named {name} meanwhile.")
 
 
 def _adopted(context: Context, found: list[Network]) -> Network:

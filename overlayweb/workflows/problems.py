@@ -22,8 +22,14 @@ def of_ingress(context: Context) -> list[str]:
 
 
 def of_peers(context: Context, net: str) -> list[str]:
-    """Nodes that have not joined the ingress."""
-    return [
+    """Nodes that have not joined the ingress, and those that went away since the check, when all were ready."""
+    away = [
+        f"{node.hostname} ({node.address}) is {node.state}, so it still holds the old ingress: when it is back, run "
+        "`systemctl restart docker` there, then continue."
+        for node in context.engine.nodes()
+        if not node.ready
+    ]
+    return away + [
         f"{node.hostname} ({node.address}) has not joined the new ingress: run `systemctl restart docker` there, "
         "then continue."
         for node in peers.missing(context, net)

@@ -1,7 +1,8 @@
 """The pytest plugin behind `requires`: skips by name, a list at the end, and no skip at all where all is required."""
 
 import os
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -9,12 +10,11 @@ from tests.support import tools
 
 REQUIRE_ALL = os.environ.get("OVERLAYWEB_REQUIRE") == "all"
 
-_lacking = pytest.StashKey[dict[str, int]]()
+LACKING = "lacking"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make every tool's name a marker, so that `-m "not chromium"` works."""
-    config.stash[_lacking] = {}
     for name, tool in tools.TOOLS.items():
         config.addinivalue_line("markers", f"{name}: set by requires({name!r}); where it is missing: {tool.remedy}")
 
@@ -33,7 +33,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not lacking:
         return
     for name in lacking:
-        item.config.stash[_lacking][name] = item.config.stash[_lacking].get(name, 0) + 1
+        item.user_properties.append((LACKING, name))
     reason = "; ".join(f"needs {name} ({tools.TOOLS[name].remedy})" for name in lacking)
     if REQUIRE_ALL:
         pytest.fail(reason, pytrace=False)
@@ -62,14 +62,21 @@ def pytest_make_collect_report(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List what the machine lacks, by name, with what would bring it."""
-    lacking = config.stash[_lacking]
+    setups = _setups(terminalreporter)
+    lacking = Counter(str(name) for report in setups for key, name in report.user_properties if key == LACKING)
     if not lacking:
         return
     terminalreporter.section("missing on this machine (make test-tools installs it)")
     for name, count in sorted(lacking.items()):
         terminalreporter.line(f"{name}: {count} tests not run · {tools.TOOLS[name].remedy}")
+
+
+def _setups(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:
+    """The report of each test's set-up; reports come through from the processes that share the run."""
+    for reports in terminalreporter.stats.values():
+        yield from (r for r in reports if isinstance(r, pytest.TestReport) and r.when == "setup")
 
 
 def _required(item: pytest.Item) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def test_what_somebody_types_opens_and_points_at_stays(cast: Cast) -> None:
     page.locator("#confirm-restore summary").click()
     page.locator("#accept-reason").focus()
     job_service.resume(job=cast.job, person=User.objects.get(username="ana"), now=story.time())
-    expect(page.locator("#job-state")).to_contain_text("Queued")
+    expect(page.locator("#job-state")).to_contain_text("Running")
     expect(page.locator("#job-log")).to_contain_text("Continued by ana")
     assert page.evaluate("document.activeElement.id") == "accept-reason"
     expect(page.locator("#accept-reason")).to_have_value("node3 is")

@@ -72,11 +72,11 @@ class Rig:
         assert swarm is not None
         return swarm
 
-    def approved(self, subnet: str, *, strategy: Strategy = Strategy.AUTOMATIC, mtu: int = 1450) -> Job:
+    def approved(self, subnet: str, *, strategy: Strategy = Strategy.AUTOMATIC, name: str = "ingress") -> Job:
         """A job for this subnet, asked for by the author and approved by the reviewer; nobody runs it yet."""
         swarm = self.swarm()
         request = IngressRequest(
-            settings=IngressSettings(subnet=subnet, mtu=mtu),
+            settings=IngressSettings(name=name, subnet=subnet, mtu=1450),
             strategies=tuple((service.id, strategy) for service in swarm.published_services),
         )
         change = changes.submit(

@@ -89,6 +89,39 @@ def test_an_ingress_that_swarm_cannot_allocate_falls_back_by_itself(rig: Rig) ->
     rig.assert_whole(before=before, subnet=OLD)
 
 
+def test_a_creation_that_the_engine_refuses_falls_back_by_itself(rig: Rig) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20", name="mesh")
+    with rig.worker(job) as worker:
+        wait_event(job, started("drain"))
+        rig.lab.manager.request("POST", "/networks/create", {"Name": "mesh", "Driver": "overlay"})
+        worker.wait(150)
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert "another network named mesh" in job.outcome
+    rig.assert_whole(before=before, subnet=OLD)
+
+
+def test_a_node_that_goes_away_in_the_window_is_named(rig: Rig) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20")
+    away = rig.lab.nodes[2]
+    with rig.worker(job) as worker:
+        wait_event(job, started("create"))
+        away.pause()
+        worker.wait(250)
+    job.refresh_from_db()
+    assert job.status == JobStatus.NEEDS_OPERATOR
+    assert any(away.name in sentence and "systemctl restart docker" in sentence for sentence in job.attention)
+    away.resume()
+    away.restart()
+    wait_until(lambda: all(node.ready for node in rig.swarm().nodes), what="all nodes to be ready", timeout=60)
+    jobs.resume(job=job, person=rig.author, now=timezone.now())
+    rig.run(job)
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    rig.assert_whole(before=before, subnet="10.20.0.0/20")
+
+
 def test_strangers_edits_in_the_window_are_kept(rig: Rig) -> None:
     before = rig.swarm()
     job = rig.approved("10.20.0.0/20")
