@@ -77,6 +77,15 @@ def watch(ana: Person, change: str) -> None:
     ana.page.wait_for_url(re.compile(r"/jobs/\d+/$"))
 
 
+def into_mid_job(installed: Installation, ana: Person, ben: Person) -> None:
+    """From the printed link to the moment at which services leave the ingress, with Ana watching."""
+    come_in(installed, ana, ben)
+    change = ask(installed, ana)
+    approve(ben, change)
+    watch(ana, change)
+    ana.sees(re.compile("is held"), ms=JOB_MS)
+
+
 def ended(who: Person, word: str = "Done") -> None:
     """The page says how the job ended, without a reload."""
     expect(who.page.locator("#job-state")).to_contain_text(word, timeout=JOB_MS)
@@ -131,11 +140,7 @@ def test_redis_gone_and_the_web_process_restarted_in_mid_job(
         person(browser, "Ana") as ana,
         person(browser, "Ben") as ben,
     ):
-        come_in(installed, ana, ben)
-        change = ask(installed, ana)
-        approve(ben, change)
-        watch(ana, change)
-        ana.sees(re.compile("is held"), ms=JOB_MS)
+        into_mid_job(installed, ana, ben)
         redis_server.stop()
         installations.kill(installed, "uvicorn")
         time.sleep(20)
@@ -152,11 +157,7 @@ def test_the_worker_killed_in_mid_job(lab: Lab, before: Swarm, browser: Browser,
         person(browser, "Ana") as ana,
         person(browser, "Ben") as ben,
     ):
-        come_in(installed, ana, ben)
-        change = ask(installed, ana)
-        approve(ben, change)
-        watch(ana, change)
-        ana.sees(re.compile("is held"), ms=JOB_MS)
+        into_mid_job(installed, ana, ben)
         installations.kill(installed, "celery")
         began = time.monotonic()
         ana.sees(re.compile("another one goes on from here"))
@@ -171,11 +172,7 @@ def test_cancelled_in_the_browser(lab: Lab, before: Swarm, browser: Browser, dat
         person(browser, "Ana") as ana,
         person(browser, "Ben") as ben,
     ):
-        come_in(installed, ana, ben)
-        change = ask(installed, ana)
-        approve(ben, change)
-        watch(ana, change)
-        ana.sees(re.compile("is held"), ms=JOB_MS)
+        into_mid_job(installed, ana, ben)
         ana.page.get_by_text(re.compile("^Cancel")).first.click()
         ana.page.get_by_role("button", name=re.compile("Cancel|Put")).last.click()
         ended(ana, "Cancelled")
