@@ -1,6 +1,5 @@
 """A worker killed at every point, on a real Swarm: another goes on, and the ending is the same."""
 
-import os
 import signal
 import time
 from datetime import datetime
@@ -51,30 +50,13 @@ def test_killed_in_every_step(rig: Rig) -> None:
 def test_killed_between_each_engine_call_and_its_record(rig: Rig, strategy: Strategy) -> None:
     before = rig.swarm()
     job = rig.approved("10.20.0.0/20", strategy=strategy)
-    points = ["call:update_service:2", "done:release", "call:remove_network:1", "call:create_ingress:1"]
-    points += ["call:label_node:2", "call:update_service:3", "done:publish", "call:update_service:2"]
+    points = ["call:update_service:2", "call:remove_network:1", "call:update_service:3", "call:update_service:2"]
+    if strategy is Strategy.STOP:  # what lies between is the same for both
+        points[1:1] = ["done:release"]
+        points[3:3] = ["call:create_ingress:1", "call:label_node:2"]
     kill_at(rig, job, points)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
     made = [e for e in job.events.all() if "is gone" in e.message and e.kind == "step_finished"]
     assert len(made) == 1
     assert_story(job)
     rig.assert_whole(before=before, subnet="10.20.0.0/20")
-
-
-@pytest.mark.parametrize("point", ["freeze:swarm_tasks:4", "freeze:update_service:2", "freeze:remove_network:1"])
-def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(rig: Rig, point: str) -> None:
-    before = rig.swarm()
-    job = rig.approved("10.20.0.0/20")
-    with rig.worker(job, die=point) as frozen:
-        os.waitid(os.P_PID, frozen.process.pid, os.WSTOPPED)
-        rig.run(job)
-        assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
-        rig.assert_whole(before=before, subnet="10.20.0.0/20")
-        versions = {service.name: service.version for service in rig.swarm().services}
-        told = job.last_seq
-        os.kill(frozen.process.pid, signal.SIGCONT)
-        assert frozen.wait(30) == 0
-    job.refresh_from_db()
-    assert job.last_seq == told
-    assert {service.name: service.version for service in rig.swarm().services} == versions
-    assert_story(job)
