@@ -174,12 +174,14 @@ def test_an_engine_that_stops_answering_for_half_a_minute(rig: Rig) -> None:
 def test_one_job_at_a_time_and_the_next_waits_its_turn(rig: Rig) -> None:
     before = rig.swarm()
     first, second = rig.approved("10.20.0.0/20"), rig.approved("10.21.0.0/20")
-    with rig.worker(first) as worker, rig.worker(second) as waiting:
+    with rig.worker(first) as worker:
         wait_event(first, started("release"))
-        second.refresh_from_db()
-        assert second.status == JobStatus.PENDING
-        worker.wait()
-        waiting.wait()
+        with rig.worker(second) as waiting:
+            wait_event(first, started("publish"))
+            second.refresh_from_db()
+            assert second.status == JobStatus.PENDING
+            worker.wait()
+            waiting.wait()
     second.refresh_from_db()
     # The first job changed what the second plan had read.
     assert second.status == JobStatus.FAILED
