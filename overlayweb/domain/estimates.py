@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from overlayweb.domain.plans import Strategy, Term
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
 
-QUICK_STOP_SECONDS = 0.5
+QUICK_STOP_SECONDS = 1.7
 """A container that ends on SIGTERM, or is gone before it."""
 
 START_CAP_SECONDS = 120.0
