@@ -12,7 +12,7 @@ from overlayweb.domain.plans import Strategy, Term
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
 
 QUICK_STOP_SECONDS = 1.7
-"""A container that ends on SIGTERM, or is gone before it."""
+"""A container that ends on SIGTERM, and what it loses to the others that stop at the same time (lab: 1.0 to 1.9)."""
 
 START_CAP_SECONDS = 120.0
 """Above this, a start seen once waited for an image or for room, which says nothing about the next one."""

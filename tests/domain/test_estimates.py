@@ -44,7 +44,7 @@ def test_without_evidence_the_stop_grace_is_assumed() -> None:
     assert pace.stop[1].source == "measured on this cluster, 3 rebuilds"
 
 
-@pytest.mark.parametrize(("exit_code", "seconds"), [(137, 25.0), (0, 0.5), (143, 0.5), (1, 25.0), (None, 25.0)])
+@pytest.mark.parametrize(("exit_code", "seconds"), [(137, 25.0), (0, 1.7), (143, 1.7), (1, 25.0), (None, 25.0)])
 def test_exit_codes_of_earlier_containers(exit_code: int | None, seconds: float) -> None:
     service = make_service(stop_grace_seconds=25.0)
     assert _pace(service, _ended(service, exit_code)).stop[0].seconds == seconds
@@ -59,7 +59,7 @@ def test_one_killed_container_is_enough() -> None:
 
 def test_exit_codes_win_over_an_init_process_and_it_over_nothing() -> None:
     service = make_service(init=True)
-    assert _pace(service).stop[0].seconds == 0.5
+    assert _pace(service).stop[0].seconds == 1.7
     assert _pace(service, _ended(service, 137)).stop[0].seconds == 10.0
 
 
@@ -84,7 +84,7 @@ def test_earlier_jobs_win_over_everything() -> None:
     assert [(t.label, t.seconds, t.source) for t in pace.stop] == [
         ("Containers stop", 7.5, "longest of 2 earlier jobs")
     ]
-    assert _pace(service, history=(ServiceHistory(service_id=service.id, drain_seconds=()),)).stop[0].seconds == 0.5
+    assert _pace(service, history=(ServiceHistory(service_id=service.id, drain_seconds=()),)).stop[0].seconds == 1.7
 
 
 def test_the_start_is_the_median_of_running_tasks() -> None:

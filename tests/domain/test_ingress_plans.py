@@ -140,7 +140,7 @@ def test_all_drain_together_slow_ones_first(strategy: Strategy) -> None:
     services = [make_service("quick", init=True), make_service("slow"), make_service("slower", stop_grace_seconds=20.0)]
     request = make_request(strategies={service.id: strategy for service in services})
     effects = {e.service_name: e for e in _plan(make_swarm(services=services), request).effects}
-    assert [effects[name].release_after_seconds for name in ("slower", "slow", "quick")] == [0.0, 10.0, 19.5]
+    assert [effects[name].release_after_seconds for name in ("slower", "slow", "quick")] == [0.0, 10.0, 18.3]
     ends = {
         round(e.release_after_seconds + sum(t.seconds for t in e.terms if t.step == "drain"), 2)
         for e in effects.values()
