@@ -23,7 +23,7 @@ def advance_job(job_id: int) -> None:
     if job is None:
         return
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    result = runner.advance(job_id=job_id, workflow=WORKFLOWS[job.kind], connect=connect, owner=owner, now=timezone.now)
+    result = runner.advance(job_id=job_id, workflow=WORKFLOWS[job.kind], connect=connect, owner=owner)
     if result is runner.Result.AGAIN:
         advance_job.ring(job_id)
     elif result is runner.Result.RESTED:

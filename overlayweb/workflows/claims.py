@@ -6,7 +6,6 @@ may write nothing any more, neither to the ledger nor to an engine.
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from overlayweb.domain.lifecycle import JobStatus, StepStatus
 from overlayweb.models import Job, Step
+from overlayweb.workflows.clock import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +65,10 @@ def release(mine: Claim, *, now: datetime) -> None:
 
 
 @contextmanager
-def heartbeat(mine: Claim) -> Iterator[threading.Event]:
+def heartbeat(mine: Claim, *, clock: Clock) -> Iterator[threading.Event]:
     """Renew the lease from a thread of its own; the event is set once the claim is lost."""
     lost, stop = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_beat, args=(mine, lost, stop), daemon=True, name=f"lease-{mine.job_id}")
+    thread = threading.Thread(target=_beat, args=(mine, clock, lost, stop), daemon=True, name=f"lease-{mine.job_id}")
     thread.start()
     try:
         yield lost
@@ -78,20 +77,20 @@ def heartbeat(mine: Claim) -> Iterator[threading.Event]:
         thread.join(timeout=HEARTBEAT_SECONDS)
 
 
-def _beat(mine: Claim, lost: threading.Event, stop: threading.Event) -> None:
-    renewed = time.monotonic()
+def _beat(mine: Claim, clock: Clock, lost: threading.Event, stop: threading.Event) -> None:
+    renewed = clock.monotonic()
     try:
-        while not stop.wait(HEARTBEAT_SECONDS):
+        while not clock.wait(stop, HEARTBEAT_SECONDS):
             try:
-                if not renew(mine, now=timezone.now()):
+                if not renew(mine, now=clock.now()):
                     lost.set()
                     return
-                renewed = time.monotonic()
+                renewed = clock.monotonic()
             except DatabaseError:
                 # The database may come back before the lease runs out; after that others may have claimed.
                 logger.warning("job %s: lease not renewed", mine.job_id, exc_info=True)
                 connection.close()
-            if time.monotonic() - renewed > LEASE.total_seconds():
+            if clock.monotonic() - renewed > LEASE.total_seconds():
                 lost.set()
                 return
     finally:

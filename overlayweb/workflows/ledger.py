@@ -18,8 +18,6 @@ from overlayweb.domain.plans import PlannedStep
 from overlayweb.models import Event, Job, JobService, Step
 from overlayweb.workflows.claims import LEASE, Claim, LostClaimError
 
-Clock = Callable[[], datetime]
-
 
 class RedirectedError(Exception):
     """A person asked for another ending."""
@@ -71,7 +69,7 @@ class Entry:
 class Ledger:
     """The ledger of one claimed job. Every method raises LostClaimError once the claim is lost."""
 
-    def __init__(self, claim: Claim, *, now: Clock) -> None:
+    def __init__(self, claim: Claim, *, now: Callable[[], datetime]) -> None:
         self.claim = claim
         self.now = now
 

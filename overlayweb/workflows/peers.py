@@ -3,8 +3,6 @@
 Creating a network allocates no node attachments; only node and task events do. A node label change is a safe one.
 """
 
-import time
-
 from overlayweb.domain.swarm import Node
 from overlayweb.workflows.runner import Context
 
@@ -14,8 +12,8 @@ NUDGE_EVERY_SECONDS = 5.0
 
 def nudge(context: Context) -> None:
     """Change a label of every ready node: only node and task events make Swarm attach a node to a new ingress."""
-    value = f"{context.job.pk}-{time.time_ns()}"
-    context.ledger.intend(context.step, nudged_at=time.time())
+    value = f"{context.job.pk}-{context.now().timestamp():.6f}"
+    context.ledger.intend(context.step, nudged_at=context.now().timestamp())
     for node in context.engine.nodes():
         if node.ready:
             context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=value)
@@ -41,7 +39,7 @@ def missing(context: Context, net: str) -> list[Node]:
 
 def nudge_again(context: Context, net: str) -> None:
     """Nudge once more, not more often than every few seconds, if a node is missing."""
-    if time.time() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
+    if context.now().timestamp() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
         return
     if missing(context, net):
         nudge(context)

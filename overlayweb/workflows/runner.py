@@ -6,7 +6,6 @@ things stand; every step of a workflow observes before it acts, so running it ag
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -18,7 +17,8 @@ from overlayweb.engine.errors import EngineError
 from overlayweb.models import Cluster, Event, Job, Step
 from overlayweb.workflows import claims
 from overlayweb.workflows.claims import Claim, LostClaimError
-from overlayweb.workflows.ledger import Clock, Ledger, RedirectedError
+from overlayweb.workflows.clock import WALL, Clock
+from overlayweb.workflows.ledger import Ledger, RedirectedError
 from overlayweb.workflows.ports import SwarmEngine
 
 logger = logging.getLogger(__name__)
@@ -84,13 +84,23 @@ class Workflow(Protocol):
 class Context:
     """What a step gets: the plan, the engine, the ledger, and time that can be taken away."""
 
-    def __init__(self, *, job: Job, engine: SwarmEngine, ledger: Ledger, lost: threading.Event, ends_at: float) -> None:
+    def __init__(
+        self,
+        *,
+        job: Job,
+        engine: SwarmEngine,
+        ledger: Ledger,
+        clock: Clock,
+        lost: threading.Event,
+        ends_at: float,
+    ) -> None:
         self.job = job
         self.plan = job.plan()
         self.current_pass = Pass(job.current_pass)
         self.engine = engine
         self.ledger = ledger
-        self.now = ledger.now
+        self.now = clock.now
+        self._clock = clock
         self._step: Step | None = None
         self._lost = lost
         self._ends_at = ends_at
@@ -117,15 +127,15 @@ class Context:
             raise LostClaimError(f"job {self.job.pk} has another owner")
         if self.ledger.job().desired_state != DesiredState.RUN and self.current_pass is Pass.FORWARD:
             raise RedirectedError
-        if time.monotonic() > self._ends_at:
+        if self._clock.monotonic() > self._ends_at:
             raise _SliceOverError
 
     def sleep(self, seconds: float) -> None:
         """Wait, with a pulse at least twice a second."""
-        until = time.monotonic() + seconds
+        until = self._clock.monotonic() + seconds
         self.pulse()
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
+        while (left := until - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, 0.5))
             self.pulse()
 
     def wait(self, name: str, check: Callable[[], str], *, seconds: float, every: float = 0.25) -> str:
@@ -137,8 +147,8 @@ class Context:
         key = _WAITING + name
         while waiting_for := check():
             if key not in self.step.intent:
-                self.ledger.intend(self.step, **{key: time.time()})
-            if time.time() - float(self.step.intent[key]) > seconds:
+                self.ledger.intend(self.step, **{key: self.now().timestamp()})
+            if self.now().timestamp() - float(self.step.intent[key]) > seconds:
                 return waiting_for
             self.ledger.progress(self.step, waiting_for)
             self.sleep(every)
@@ -151,25 +161,25 @@ def advance(
     workflow: Workflow,
     connect: Callable[[Cluster], SwarmEngine],
     owner: str,
-    now: Clock,
+    clock: Clock = WALL,
     slice_seconds: float = SLICE_SECONDS,
 ) -> Result:
     """Carry a job on for one slice of at most ``slice_seconds`` (and the engine call in flight)."""
-    claim = claims.claim(job_id=job_id, owner=owner, now=now())
+    claim = claims.claim(job_id=job_id, owner=owner, now=clock.now())
     if claim is None:
         return Result.NOT_CLAIMED
-    ledger = Ledger(claim, now=now)
+    ledger = Ledger(claim, now=clock.now)
     try:
         with (
-            claims.heartbeat(claim) as lost,
-            closing(_Slice(claim, workflow, connect, ledger, lost, time.monotonic() + slice_seconds)) as work,
+            claims.heartbeat(claim, clock=clock) as lost,
+            closing(_Slice(claim, workflow, connect, ledger, clock, lost, slice_seconds)) as work,
         ):
             return work.run()
     except LostClaimError:
         logger.warning("job %s: claim of epoch %s lost, stopping", job_id, claim.epoch)
         return Result.LOST
     except _SliceOverError:
-        claims.release(claim, now=now())
+        claims.release(claim, now=clock.now())
         return Result.AGAIN
 
 
@@ -182,15 +192,17 @@ class _Slice:
         workflow: Workflow,
         connect: Callable[[Cluster], SwarmEngine],
         ledger: Ledger,
+        clock: Clock,
         lost: threading.Event,
-        ends_at: float,
+        seconds: float,
     ) -> None:
         self.claim = claim
         self.workflow = workflow
         self.connect = connect
         self.ledger = ledger
+        self.clock = clock
         self.lost = lost
-        self.ends_at = ends_at
+        self.ends_at = clock.monotonic() + seconds
         self.engine: SwarmEngine | None = None
 
     def run(self) -> Result:
@@ -225,7 +237,9 @@ class _Slice:
     def _context(self, job: Job) -> Context:
         if self.engine is None:
             self.engine = self.connect(job.cluster)
-        return Context(job=job, engine=self.engine, ledger=self.ledger, lost=self.lost, ends_at=self.ends_at)
+        return Context(
+            job=job, engine=self.engine, ledger=self.ledger, clock=self.clock, lost=self.lost, ends_at=self.ends_at
+        )
 
     def _run_step(self, job: Job, step: Step) -> bool:
         """Run one step; True when the job rests."""
@@ -263,8 +277,9 @@ class _Slice:
         if error.permanent:
             return self._fail(job, step, str(error), JobStatus.FAILED)
         self.close()
-        troubled_since = float(step.intent.get("troubled_since") or time.time())
-        if time.time() - troubled_since > PATIENCE_SECONDS:
+        now = self.clock.now().timestamp()
+        troubled_since = float(step.intent.get("troubled_since") or now)
+        if now - troubled_since > PATIENCE_SECONDS:
             return self._give_up(step, [f"{error} This went on for {PATIENCE_SECONDS / 60:.0f} minutes."])
         tries = int(step.intent.get("tries", 0))
         # Time without an engine does not count against what is waited for.
@@ -334,12 +349,9 @@ class _Slice:
         return True
 
     def _rest(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self.lost.is_set():
-                raise LostClaimError
-            time.sleep(0.2)
-        if time.monotonic() > self.ends_at:
+        if self.clock.wait(self.lost, seconds):
+            raise LostClaimError
+        if self.clock.monotonic() > self.ends_at:
             raise _SliceOverError
 
     def close(self) -> None:

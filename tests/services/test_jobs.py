@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from overlayweb.domain.lifecycle import DesiredState, JobStatus
 from overlayweb.models import Job
@@ -41,9 +40,7 @@ def seqs(job: Job) -> list[int]:
 def test_cancelled_before_it_started_nothing_runs(cast: Cast, job: Job) -> None:
     jobs.cancel(job=job, person=cast.author, now=cast.now)
     assert (job.status, job.outcome.endswith("Nothing had been changed")) == (JobStatus.CANCELLED, True)
-    advanced = runner.advance(
-        job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w", now=timezone.now
-    )
+    advanced = runner.advance(job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w")
     assert advanced is Result.NOT_CLAIMED
     assert seqs(job) == [1, 2]
 
@@ -110,9 +107,7 @@ def waiting(now: Any) -> list[int]:
 
 def test_a_job_that_nobody_approved_does_nothing(job: Job) -> None:
     job.change.approvals.all().delete()
-    advanced = runner.advance(
-        job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w", now=timezone.now
-    )
+    advanced = runner.advance(job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w")
     job.refresh_from_db()
     assert (advanced, job.status) == (Result.RESTED, JobStatus.FAILED)
     assert "Nobody approved" in job.outcome
@@ -120,7 +115,7 @@ def test_a_job_that_nobody_approved_does_nothing(job: Job) -> None:
 
 def test_a_plan_changed_after_its_approval_does_nothing(job: Job) -> None:
     Job.objects.update(plan_document=job.plan_document.replace("10.77.0.0/16", "10.78.0.0/16"))
-    runner.advance(job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w", now=timezone.now)
+    runner.advance(job_id=job.pk, workflow=WORKFLOWS[job.kind], connect=no_engine, owner="w")
     job.refresh_from_db()
     assert job.status == JobStatus.FAILED
     assert "Nobody approved" in job.outcome

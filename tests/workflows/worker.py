@@ -16,7 +16,6 @@ import django
 django.setup()
 
 from django.db import OperationalError  # noqa: E402
-from django.utils import timezone  # noqa: E402
 
 from overlayweb.domain.lifecycle import JobStatus  # noqa: E402
 from overlayweb.models import Cluster, Job  # noqa: E402
@@ -93,7 +92,6 @@ def main(job_id: int, point: str) -> None:
                 workflow=workflow,
                 connect=connect,
                 owner=f"worker:{os.getpid()}",
-                now=timezone.now,
                 slice_seconds=20,
             )
         except OperationalError as error:
