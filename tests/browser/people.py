@@ -50,13 +50,13 @@ class Person:
         self.page.goto(link)
         self._fill_account()
         self.page.get_by_role("radio", name=re.compile("people|other", re.IGNORECASE)).first.check()
-        self.page.get_by_role("button", name="Make the account").click()
+        self._make_account()
 
     def accept_invitation(self, link: str) -> None:
         """Open a colleague's link and make an account."""
         self.page.goto(link)
         self._fill_account()
-        self.page.get_by_role("button", name="Make the account").click()
+        self._make_account()
 
     def invite(self, address: str, note: str) -> str:
         """Make a one-time link for a colleague and return it."""
@@ -82,6 +82,10 @@ class Person:
     def sees(self, text: str | re.Pattern[str], *, ms: int = PATIENCE_MS) -> None:
         """Wait until the page shows the text."""
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=ms)
+
+    def _make_account(self) -> None:
+        self.page.get_by_role("button", name="Make the account").click()
+        self.page.wait_for_url(lambda url: "/setup/" not in url)  # signed in; going on sooner would abort that
 
     def _fill_account(self) -> None:
         self.page.get_by_label("User name").fill(self.name.lower())
