@@ -162,9 +162,11 @@ def _is_elsewhere(service: Service) -> bool:
 
 def _shared_terms(count: int, swarm: Swarm, timings: Timings) -> tuple[Term, ...]:
     # Releases go out one after the other, so the last one waits for count answers; then remove, create, publish.
-    answer, calls = timings.answer(swarm), count + 3
+    answer, removes = timings.answer(swarm), bool(swarm.ingress_networks)
+    calls = count + 2 + removes
+    remove = _term("Remove the old ingress", timings.remove.seconds, timings.remove.source, "remove")
     return (
-        _term("Remove the old ingress", timings.remove.seconds, timings.remove.source, "remove"),
+        *([remove] if removes else []),
         _term("Create the new ingress", timings.create.seconds, timings.create.source, "create"),
         _term(f"{calls} answers of the manager", calls * answer.seconds, answer.source),
     )

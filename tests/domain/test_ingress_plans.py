@@ -96,6 +96,12 @@ def test_steps_add_up_to_the_outage_of_the_slowest_service() -> None:
     assert plan.expected_seconds == pytest.approx(sum(step.expected_seconds for step in plan.steps))
 
 
+def test_without_an_ingress_no_removal_is_counted() -> None:
+    swarm = make_swarm(ingress=None, services=[make_service("web")])
+    terms = ingress_plans.build(swarm=swarm, request=make_request()).effects[0].terms
+    assert "Remove the old ingress" not in [term.label for term in terms]
+
+
 def test_latency_counts_in_the_outage_and_never_exceeds_the_steps() -> None:
     services = [make_service(f"a_{number}", published=(9000 + number,)) for number in range(20)]
     plan = _plan(make_swarm(services=services, latency_seconds=0.5))
