@@ -124,10 +124,26 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRestart:
+    """A node whose engine somebody has to restart, since nothing else makes it let go of a removed ingress.
+
+    ``why``: what shows it, in a sentence. ``command``: what to run on that node. A plan names the leader last.
+    """
+
+    node_id: str
+    hostname: str
+    address: str
+    leader: bool
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole plan, as it is shown, approved and carried out.
 
     ``base``: what the plan depends on, as (readable subject, digest) pairs in order; ``fingerprint`` is their hash.
+    ``restarts``: engines that a person restarts while the job waits, in this order.
     """
 
     kind: str
@@ -144,6 +160,7 @@ class Plan:
     expected_seconds: float
     fingerprint: str
     base: tuple[tuple[str, str], ...] = ()
+    restarts: tuple[NodeRestart, ...] = ()
 
     @property
     def sha256(self) -> str:

@@ -63,6 +63,7 @@ class Network:
 
     An overlay that Swarm could not allocate shows no driver in the list and no subnets.
     ``peers`` are the addresses of nodes whose data plane joined; only an inspected network has them.
+    ``registered`` False: the Swarm has removed it, and only the node of the asked manager still holds it.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Network:
     labels: tuple[tuple[str, str], ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     peers: tuple[str, ...] = ()
+    registered: bool = True
 
     @property
     def allocated(self) -> bool:
@@ -145,8 +147,26 @@ class SwarmTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """What a node's own engine, asked at its own endpoint, shows of the ingress.
+
+    ``ingress_ids``: full ids of the ingress networks that it holds. ``error``: why it could not be asked, or "".
+    """
+
+    node_id: str
+    hostname: str
+    observed_at: datetime
+    ingress_ids: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Swarm:
-    """Everything read from one manager at ``observed_at``. ``latency_seconds``: median of its answers."""
+    """Everything read from one manager at ``observed_at``. ``latency_seconds``: median of its answers.
+
+    ``manager_id``: the node id of that manager, "" when it is not known. ``node_views``: of the nodes whose own
+    engine was asked too.
+    """
 
     id: str
     observed_at: datetime
@@ -162,14 +182,21 @@ class Swarm:
     own_service_ids: tuple[str, ...] = ()
     latency_seconds: float = 0.0
     underlay_mtu: int | None = None
+    manager_id: str = ""
+    node_views: tuple[NodeView, ...] = ()
     _tasks_by_service: dict[str, tuple[SwarmTask, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     @property
     def ingress_networks(self) -> tuple[Network, ...]:
-        """By the flag, never by the name; one in a healthy Swarm."""
-        return tuple(network for network in self.networks if network.ingress and network.scope == "swarm")
+        """By the flag, never by the name; one in a healthy Swarm. Without removed ones that a node still holds."""
+        return tuple(n for n in self.networks if n.ingress and n.scope == "swarm" and n.registered)
+
+    @property
+    def stale_ingress_networks(self) -> tuple[Network, ...]:
+        """Ingress networks that the Swarm has removed and the node of the asked manager still holds."""
+        return tuple(n for n in self.networks if n.ingress and n.scope == "swarm" and not n.registered)
 
     @property
     def published_services(self) -> tuple[Service, ...]:

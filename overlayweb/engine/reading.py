@@ -50,6 +50,11 @@ def cluster(raw: Raw) -> Cluster:
     )
 
 
+def own_node_id(raw: Raw) -> str:
+    """GET /info: the id of the node that the asked manager is, "" when it does not say."""
+    return str((raw.get("Swarm") or {}).get("NodeID", ""))
+
+
 def version_and_spec(raw: Raw) -> tuple[int, Raw]:
     """What is needed to change an object: its version and its whole spec."""
     return int(raw["Version"]["Index"]), dict(raw["Spec"])

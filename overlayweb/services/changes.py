@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from overlayweb.domain import ingress_plans, lifecycle
+from overlayweb.domain import ingress_plans, lifecycle, planners
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
 from overlayweb.domain.plans import IngressRequest, Plan
 from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
@@ -38,12 +38,13 @@ class Recheck:
         return not self.moved and not self.blockers
 
 
-def preview(*, cluster: Cluster, request: IngressRequest) -> Plan:
+def preview(*, cluster: Cluster, request: IngressRequest, kind: str = ingress_plans.KIND) -> Plan:
     """The plan as it would be, from the latest observation; nothing is kept. Raises NotSeenError."""
     swarm = cluster.swarm()
     if swarm is None:
         raise NotSeenError(cluster.error or "The cluster has not been looked at yet. Wait a moment.")
-    return ingress_plans.build(
+    return planners.build(
+        kind=kind,
         swarm=swarm,
         request=request,
         reserved=reserved_ranges(),
@@ -60,16 +61,17 @@ def submit(
     reason: str,
     now: datetime,
     replaces: ChangeRequest | None = None,
+    kind: str = ingress_plans.KIND,
 ) -> ChangeRequest:
     """Plan, freeze, and ask for approval. Raises NotSeenError, BlockedError."""
-    plan = preview(cluster=cluster, request=request)
+    plan = preview(cluster=cluster, request=request, kind=kind)
     if plan.blockers:
         raise BlockedError(plan)
     with transaction.atomic():
         change = ChangeRequest.objects.create(
             cluster=cluster,
             kind=plan.kind,
-            title=f"Rebuild ingress → {plan.after.subnet}",
+            title=planners.title(plan),
             reason=reason,
             author=author,
             created_at=now,
@@ -96,9 +98,9 @@ def withdraw(*, change: ChangeRequest, now: datetime) -> bool:
 def recheck(*, change: ChangeRequest) -> Recheck:
     """Hold the frozen plan against the latest observation. Raises NotSeenError."""
     frozen = change.plan_record.plan()
-    now = preview(cluster=change.cluster, request=frozen.request)
+    now = preview(cluster=change.cluster, request=frozen.request, kind=frozen.kind)
     return Recheck(
-        moved=ingress_plans.drift(before=frozen, now=now),
+        moved=planners.drift(before=frozen, now=now),
         blockers=tuple(finding.message for finding in now.blockers),
     )
 

@@ -26,6 +26,9 @@ class SwarmEngine(Protocol):
     def network(self, network_id: str) -> Network | None:
         """One network inspected by its full id, with peers; None when this manager has released it (404)."""
 
+    def is_registered(self, network_id: str) -> bool:
+        """Whether the Swarm itself has an allocated overlay, and not only the node of this manager."""
+
     def services(self) -> tuple[Service, ...]:
         """All services, specs whole."""
 

@@ -1,0 +1,318 @@
+"""What is wrong with the routing mesh, read from what a manager shows and, where they are given, from the nodes.
+
+The mesh is wedged when a node holds an ingress that the Swarm has removed: it refuses the containers that need the
+new one, and nothing but a restart of its engine makes it let go. What shows that, and what does not, is written in
+docs/decisions/0015-how-a-wedged-mesh-is-recognised.md. Source: lab, engines 20.10.24, 26.1.5 and 28.5.2.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from overlayweb.domain.addresses import wanted_swarm_tasks
+from overlayweb.domain.ingress_settings import ipv4_ipam
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.ports import INGRESS_MODE
+from overlayweb.domain.specs import Document, Spec, ports_of, publishes_through_ingress
+from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
+
+HANGS_AFTER = timedelta(seconds=30)
+"""A container that is prepared or started for longer than this is stuck, where the mesh is broken anyway."""
+
+REFUSALS = (
+    "ingress sandbox already present",
+    "no configured subnet or ip-range contain",
+    "could not find network allocator state",
+    "node is missing network attachments",
+)
+"""What engines say when they reject a container because the node's ingress is not the Swarm's."""
+
+UNALLOCATED_STATES = frozenset({"new", "pending"})
+_STARTING = frozenset({"preparing", "starting", "assigned", "accepted", "ready"})
+
+
+class Presence(StrEnum):
+    """Which ingress a node has."""
+
+    PRESENT = "present"
+    """The one that the Swarm has."""
+    ABSENT = "absent"
+    """None."""
+    STALE = "stale"
+    """One that the Swarm has removed."""
+    UNKNOWN = "unknown"
+    """Nothing tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeMesh:
+    """One node in the mesh. ``exact``: its own engine, or the manager on it, was asked; else it is inferred.
+
+    ``evidence``: what shows ``presence``, in sentences.
+    """
+
+    node_id: str
+    hostname: str
+    address: str
+    leader: bool
+    ready: bool
+    presence: Presence
+    exact: bool = False
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether its engine has to be restarted."""
+        return self.presence is Presence.STALE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """The verdict on one observation. ``ingress``: the one that the Swarm has, None unless there is exactly one.
+
+    ``replace``: the registered ingress networks that have to be removed and made anew. ``waiting``: ids of services
+    that Swarm has not allocated. ``lost``: ids of services whose ports are gone since an update found no ingress.
+    """
+
+    ingress: Network | None
+    nodes: tuple[NodeMesh, ...]
+    replace: tuple[Network, ...] = ()
+    waiting: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def wedged(self) -> bool:
+        """Whether something of the mesh does not work and does not mend itself."""
+        return any(finding.level is Level.BLOCKER for finding in self.findings)
+
+    @property
+    def repairable(self) -> bool:
+        """Whether a repair job has something to do."""
+        return self.wedged
+
+    @property
+    def stale_nodes(self) -> tuple[NodeMesh, ...]:
+        """The nodes whose engines have to be restarted, the leader last."""
+        return tuple(sorted((n for n in self.nodes if n.stale), key=lambda n: (n.leader, n.hostname)))
+
+
+def recognise(swarm: Swarm) -> Mesh:
+    """What is wrong with the mesh of this Swarm; no findings when it is whole."""
+    registered = swarm.ingress_networks
+    ingress = registered[0] if len(registered) == 1 else None
+    replaced = _to_replace(swarm, registered)
+    mesh = Mesh(
+        ingress=ingress,
+        nodes=tuple(_node(swarm, node, registered) for node in sorted(swarm.nodes, key=lambda n: n.hostname)),
+        replace=replaced,
+        waiting=tuple(s.id for s in swarm.published_services if _waits(swarm, s)),
+        lost=() if ingress and not replaced else tuple(s.id for s in swarm.services if lost_ports(s)),
+    )
+    return replace(mesh, findings=tuple(_findings(swarm, mesh)))
+
+
+def lost_ports(service: Service) -> bool:
+    """Whether the last update took off its ingress ports and changed nothing else that matters.
+
+    That is what a rebuild by hand leaves behind when it breaks off after unpublishing: the ports stand in
+    ``PreviousSpec`` only.
+    """
+    before = service.previous_spec
+    if before is None or publishes_through_ingress(service.spec) or not publishes_through_ingress(before):
+        return False
+    return _without_ports(before) == _without_ports(service.spec)
+
+
+def _without_ports(spec: Spec) -> Document:
+    return {key: value for key, value in spec.document().items() if key not in {"EndpointSpec", "UpdateConfig"}}
+
+
+def _to_replace(swarm: Swarm, registered: tuple[Network, ...]) -> tuple[Network, ...]:
+    if len(registered) > 1:
+        return registered
+    return tuple(n for n in registered if not n.allocated or _is_late(swarm, n))
+
+
+def _is_late(swarm: Swarm, ingress: Network) -> bool:
+    """Allocated, but not when it was made: Swarm gives no service an address on it."""
+    published = swarm.published_services
+    served = any(ingress.id in dict(service.vips) for service in published)
+    hang = [s for s in published if _waits(swarm, s)]
+    return bool(hang) and not served and not swarm.stale_ingress_networks
+
+
+def _waits(swarm: Swarm, service: Service) -> bool:
+    """Whether all its wanted tasks are new: Swarm has not allocated the service."""
+    wanted = [t for t in swarm.tasks_of(service.id) if t.desired_state in {"running", "ready"}]
+    return bool(wanted) and all(t.state == "new" for t in wanted)
+
+
+def _node(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> NodeMesh:
+    presence, exact, evidence = _presence(swarm, node, registered)
+    return NodeMesh(
+        node_id=node.id,
+        hostname=node.hostname,
+        address=node.address,
+        leader=node.leader,
+        ready=node.ready,
+        presence=presence,
+        exact=exact,
+        evidence=evidence,
+    )
+
+
+_Sight = tuple[Presence, bool, tuple[str, ...]]
+
+
+def _presence(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> _Sight:
+    view = next((v for v in swarm.node_views if v.node_id == node.id and not v.error), None)
+    if view is not None:
+        return _by_view(view, {n.id for n in registered})
+    stale = swarm.stale_ingress_networks
+    if stale and swarm.manager_id == node.id:
+        return Presence.STALE, True, tuple(f"Its engine still lists {_named(network)}." for network in stale)
+    shown = (
+        *(f"It is a peer of the removed {_named(n)}." for n in stale if node.address in n.peers),
+        *_by_swarm_tasks(swarm, node, registered),
+    )
+    if shown:
+        return Presence.STALE, False, shown
+    return _by_peers(node, registered, elsewhere=any(n.peers for n in stale))
+
+
+def _by_view(view: NodeView, registered: set[str]) -> _Sight:
+    held = set(view.ingress_ids)
+    if gone := sorted(held - registered):
+        return Presence.STALE, True, tuple(f"Its own engine lists the removed ingress {key[:12]}." for key in gone)
+    return (Presence.PRESENT if held else Presence.ABSENT), True, ()
+
+
+def _by_peers(node: Node, registered: tuple[Network, ...], *, elsewhere: bool) -> _Sight:
+    peers = {address for network in registered for address in network.peers}
+    if node.address in peers:
+        return Presence.PRESENT, False, ()
+    if peers or elsewhere or not registered:
+        return Presence.ABSENT, False, ()
+    return Presence.UNKNOWN, False, ()
+
+
+def _by_swarm_tasks(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> Iterator[str]:
+    """What containers on the node tell: refused ones, hanging ones, and ones that run on another ingress."""
+    current = {network.id for network in registered}
+    for service in swarm.published_services:
+        here = [t for t in swarm.tasks_of(service.id) if t.node_id == node.id]
+        if any(_runs_on(t, current) for t in here):
+            continue  # the node has the right ingress, whatever older rows say
+        weak = len(swarm.running_on(service.id)) < wanted_swarm_tasks(swarm=swarm, service=service)
+        refused = [t.error for t in here if t.state == "rejected" and any(words in t.error for words in REFUSALS)]
+        if weak and refused:
+            yield f"It rejects containers of {service.name}: {refused[-1].strip().rstrip('.')}."
+        elif any(_hangs(t, swarm.observed_at) for t in here):
+            yield f"A container of {service.name} has been starting there for more than {HANGS_AFTER.seconds} s."
+
+
+def _runs_on(swarm_task: SwarmTask, ingress_ids: set[str]) -> bool:
+    return swarm_task.state == "running" and not ingress_ids.isdisjoint(swarm_task.network_ids)
+
+
+def _hangs(swarm_task: SwarmTask, now: datetime) -> bool:
+    since = swarm_task.state_at or swarm_task.created_at
+    starting = swarm_task.state in _STARTING and swarm_task.desired_state == "running"
+    return starting and since is not None and now - since > HANGS_AFTER
+
+
+def _findings(swarm: Swarm, mesh: Mesh) -> Iterator[Finding]:
+    yield from _of_ingress(swarm, mesh)
+    yield from (_of_stale(node) for node in mesh.stale_nodes)
+    names = {service.id: service for service in swarm.services}
+    yield from (_of_waiting(names[key]) for key in mesh.waiting)
+    yield from (_of_lost(names[key]) for key in mesh.lost)
+
+
+def _of_ingress(swarm: Swarm, mesh: Mesh) -> Iterator[Finding]:
+    if not swarm.ingress_networks:
+        yield _finding(
+            "ingress-none",
+            "cluster",
+            swarm.id,
+            "The Swarm has no ingress network: no published port answers, and no service can be published.",
+            "The repair creates it, once no node holds a removed one.",
+        )
+    elif len(swarm.ingress_networks) > 1:
+        named = ", ".join(sorted(_named(n) for n in swarm.ingress_networks))
+        yield _finding(
+            "ingress-twice",
+            "cluster",
+            swarm.id,
+            f"The Swarm has {len(swarm.ingress_networks)} ingress networks: {named}. The mesh does not work so.",
+            "The repair takes all services off, removes them, and creates one.",
+        )
+    for network in mesh.replace:
+        if not network.allocated:
+            message, code = f"Swarm has given {_named(network)} no addresses: no port answers.", "ingress-unallocated"
+        elif len(mesh.replace) > 1:
+            continue
+        else:
+            code = "ingress-late"
+            message = f"{_named(network)} got its addresses too late: Swarm gives services none on it."
+        yield _finding(code, "network", network.id, message, "The repair removes it and creates it anew.", network.name)
+
+
+def _of_stale(node: NodeMesh) -> Finding:
+    evidence = " ".join(node.evidence)
+    return _finding(
+        "node-stale",
+        "node",
+        node.node_id,
+        f"{node.hostname} holds an ingress that the Swarm has removed, so published containers fail there. {evidence}",
+        f"Only a restart of its engine heals that: `{RESTART_COMMAND}` on {node.hostname}.",
+        node.hostname,
+    )
+
+
+def _of_waiting(service: Service) -> Finding:
+    return _finding(
+        "service-new",
+        "service",
+        service.id,
+        f"{service.name} hangs in NEW: Swarm has not given it an address on the ingress.",
+        "The repair publishes it again once the ingress works.",
+        service.name,
+    )
+
+
+def _of_lost(service: Service) -> Finding:
+    ports = ", ".join(str(p) for p in ports_of(service.previous_spec or service.spec) if p.publish_mode == INGRESS_MODE)
+    return replace(
+        _finding(
+            "service-ports-lost",
+            "service",
+            service.id,
+            f"{service.name} was unpublished by its last update and never got its ports back: {ports}.",
+            "The repair puts the spec back that it had before.",
+            service.name,
+        ),
+        level=Level.WARNING,
+    )
+
+
+RESTART_COMMAND = "systemctl restart docker"
+
+
+def _finding(code: str, about: str, subject: str, message: str, remedy: str, name: str = "") -> Finding:
+    return Finding(
+        level=Level.BLOCKER,
+        code=code,
+        about=about,
+        subject=subject,
+        subject_name=name,
+        message=message,
+        remedy=remedy,
+    )
+
+
+def _named(network: Network) -> str:
+    subnet = ipv4_ipam(network).subnet
+    return f"{network.name} {subnet or network.id[:12]}"
