@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people", people.people, name="people"),
     path("people/invite", people.invite, name="people-invite"),
     path("people/approval", people.approval_mode, name="people-approval"),
+    path("people/<int:pk>/role", people.role, name="people-role"),
     path("clusters/add", clusters.cluster_add, name="cluster-add"),
     path("clusters/<slug:name>/", clusters.cluster, name="cluster"),
     path("clusters/<slug:name>/look", clusters.cluster_look, name="cluster-look"),

@@ -1,7 +1,18 @@
-"""Who may approve what. Policies by cluster, kind and risk have their place here."""
+"""Who may do what. Policies by cluster, kind and risk have their place here."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody may do here. The same on every cluster: roles by cluster come with the policies."""
+
+    ADMIN = "admin"
+    """All that a member may; adds clusters and reserved ranges, invites people, gives them their roles."""
+    MEMBER = "member"
+    """Asks for changes, approves, rejects, steers jobs."""
+    READER = "reader"
+    """Sees everything, changes nothing."""
 
 
 class ApprovalMode(StrEnum):
@@ -15,14 +26,46 @@ class ApprovalMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether somebody may approve, and if not, why: a sentence for that person."""
+    """Whether somebody may do something, and if not, why: a sentence for that person."""
 
     allowed: bool
     reason: str = ""
 
 
-def may_approve(*, mode: ApprovalMode, author_id: int, approver_id: int) -> Verdict:
-    """Whether ``approver_id`` may approve a change asked for by ``author_id``."""
+YES = Verdict(allowed=True)
+
+
+def may_administer(role: Role) -> Verdict:
+    """Whether this role looks after the installation: clusters, reserved ranges, people."""
+    return YES if role is Role.ADMIN else Verdict(allowed=False, reason="Only administrators do this.")
+
+
+def may_ask(role: Role) -> Verdict:
+    """Whether this role asks for changes."""
+    return _unless_reader(role, "A member asks for it.")
+
+
+def may_decide(role: Role) -> Verdict:
+    """Whether this role approves and rejects what others ask for."""
+    return _unless_reader(role, "A member approves or rejects it.")
+
+
+def may_steer(role: Role) -> Verdict:
+    """Whether this role turns jobs round: cancels, restores, continues, closes them."""
+    return _unless_reader(role, "A member steers the job.")
+
+
+def may_approve(*, mode: ApprovalMode, role: Role, author_id: int, approver_id: int) -> Verdict:
+    """Whether ``approver_id``, who has this role, may approve a change asked for by ``author_id``."""
+    allowed = may_decide(role)
+    if not allowed.allowed:
+        return allowed
     if mode is ApprovalMode.TWO_PEOPLE and author_id == approver_id:
         return Verdict(allowed=False, reason="You asked for this change; somebody else has to approve it.")
-    return Verdict(allowed=True)
+    return YES
+
+
+def _unless_reader(role: Role, instead: str) -> Verdict:
+    if role is not Role.READER:
+        return YES
+    return Verdict(allowed=False, reason=f"You are a reader here: you see everything and change nothing. {instead}")

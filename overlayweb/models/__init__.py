@@ -1,11 +1,12 @@
 """What is kept: clusters, change requests with plans and approvals, jobs with their ledger, people's links."""
 
 from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
-from overlayweb.models.clusters import Cluster, ReservedRange, reserved_ranges
-from overlayweb.models.installation import Installation, SetupLink
+from overlayweb.models.clusters import Cluster, ReservedRange, ranges_of, reserved_ranges
+from overlayweb.models.installation import Account, Installation, SetupLink
 from overlayweb.models.jobs import Event, Job, JobService, Step
 
 __all__ = [
+    "Account",
     "Approval",
     "ChangeRequest",
     "Cluster",
@@ -17,5 +18,6 @@ __all__ = [
     "ReservedRange",
     "SetupLink",
     "Step",
+    "ranges_of",
     "reserved_ranges",
 ]

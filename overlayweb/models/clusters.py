@@ -23,6 +23,7 @@ class Cluster(models.Model):
     tls_certificate = models.TextField(blank=True)
     tls_key_sealed = models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")
     automatic = models.BooleanField(default=False, help_text="registered by itself from DOCKER_HOST or the socket")
+    demo = models.BooleanField(default=False, help_text="simulated: nothing real changes")
     created_at = models.DateTimeField()
     observation = models.TextField(blank=True)
     observed_at = models.DateTimeField(null=True)
@@ -53,19 +54,29 @@ def _read(observation: str) -> Swarm:
 
 
 class ReservedRange(models.Model):
-    """An address range that no network may take: VPC, VPN, office."""
+    """An address range that no network may take: VPC, VPN, office. ``cluster``: only there; None: anywhere."""
 
-    cidr = models.CharField(max_length=18, unique=True)
+    cluster = models.ForeignKey(Cluster, null=True, on_delete=models.CASCADE, related_name="reserved")
+    cidr = models.CharField(max_length=18)
     name = models.CharField(max_length=63)
     reason = models.CharField(max_length=255, blank=True)
 
     class Meta:
         ordering = ("cidr",)
+        constraints = (
+            models.UniqueConstraint(fields=["cidr", "cluster"], name="one_range_per_cluster"),
+            models.UniqueConstraint(fields=["cidr"], condition=models.Q(cluster=None), name="one_range_anywhere"),
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.cidr})"
 
 
-def reserved_ranges() -> list[Reserved]:
-    """The whole registry, as planning reads it."""
-    return [Reserved(name=row.name, cidr=row.cidr, reason=row.reason) for row in ReservedRange.objects.all()]
+def reserved_ranges(cluster: Cluster) -> list[Reserved]:
+    """What the registry keeps free on this cluster, as planning reads it."""
+    return [Reserved(name=row.name, cidr=row.cidr, reason=row.reason) for row in ranges_of(cluster)]
+
+
+def ranges_of(cluster: Cluster) -> models.QuerySet[ReservedRange]:
+    """The ranges that hold for this cluster: its own, and those for all."""
+    return ReservedRange.objects.filter(models.Q(cluster=None) | models.Q(cluster=cluster))

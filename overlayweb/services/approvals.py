@@ -9,7 +9,7 @@ from overlayweb.domain import policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
 from overlayweb.domain.policy import Verdict
 from overlayweb.models import Approval, ChangeRequest, Job
-from overlayweb.services import changes, clusters, installation, jobs
+from overlayweb.services import changes, clusters, installation, jobs, roles
 
 
 class NotApprovableError(Exception):
@@ -20,7 +20,12 @@ def verdict(*, change: ChangeRequest, person: User) -> Verdict:
     """Whether the person may approve the change, and if not, why."""
     if change.status != ChangeStatus.PENDING:
         return Verdict(allowed=False, reason=f"The change is {change.status}.")
-    return policy.may_approve(mode=installation.approval_mode(), author_id=change.author_id, approver_id=person.pk)
+    return policy.may_approve(
+        mode=installation.approval_mode(),
+        role=roles.of(person),
+        author_id=change.author_id,
+        approver_id=person.pk,
+    )
 
 
 def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: str, now: datetime) -> Job:
@@ -46,7 +51,11 @@ def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: st
 
 
 def reject(*, change: ChangeRequest, person: User, reason: str, now: datetime) -> bool:
-    """Reject a pending change; False when it is not pending any more. Authors withdraw instead: False too."""
+    """Reject a pending change; False when it is not pending any more. Authors withdraw instead: False too.
+
+    Raises NotAllowedError.
+    """
+    roles.require(person, policy.may_decide)
     if person.pk == change.author_id:
         return False
     with transaction.atomic():

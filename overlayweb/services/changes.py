@@ -6,11 +6,11 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from overlayweb.domain import ingress_plans, lifecycle, planners
+from overlayweb.domain import ingress_plans, lifecycle, planners, policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
 from overlayweb.domain.plans import IngressRequest, Plan
 from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
-from overlayweb.services import timings
+from overlayweb.services import roles, timings
 
 
 class NotSeenError(Exception):
@@ -47,7 +47,7 @@ def preview(*, cluster: Cluster, request: IngressRequest, kind: str = ingress_pl
         kind=kind,
         swarm=swarm,
         request=request,
-        reserved=reserved_ranges(),
+        reserved=reserved_ranges(cluster),
         timings=timings.of_cluster(cluster=cluster),
         history=timings.drains(cluster=cluster),
     )
@@ -63,7 +63,8 @@ def submit(
     replaces: ChangeRequest | None = None,
     kind: str = ingress_plans.KIND,
 ) -> ChangeRequest:
-    """Plan, freeze, and ask for approval. Raises NotSeenError, BlockedError."""
+    """Plan, freeze, and ask for approval. Raises NotAllowedError, NotSeenError, BlockedError."""
+    roles.require(author, policy.may_ask)
     plan = preview(cluster=cluster, request=request, kind=kind)
     if plan.blockers:
         raise BlockedError(plan)

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from overlayweb import wakeups
-from overlayweb.domain import lifecycle
+from overlayweb.domain import lifecycle, policy
 from overlayweb.domain.lifecycle import DesiredState, JobEvent, JobStatus
 from overlayweb.models import ChangeRequest, Event, Job
+from overlayweb.services import roles
 from tasks import jobs as celery_tasks
 
 RING_AGAIN = timedelta(seconds=3)
@@ -42,8 +43,8 @@ def queue(*, change: ChangeRequest, approved_by: User, now: datetime) -> Job:
 
 
 def cancel(*, job: Job, person: User, now: datetime) -> None:
-    """Before the point of no return: put everything back. Raises NotPossibleError."""
-    with _open(job) as locked:
+    """Before the point of no return: put everything back. Raises NotAllowedError, NotPossibleError."""
+    with _open(job, person) as locked:
         if not locked.may_cancel:
             raise NotPossibleError("The old ingress is removed or the job is over: it cannot be cancelled any more.")
         if locked.status == JobStatus.PENDING:
@@ -56,8 +57,8 @@ def cancel(*, job: Job, person: User, now: datetime) -> None:
 
 
 def restore(*, job: Job, person: User, now: datetime) -> None:
-    """After the point of no return: bring the old ingress back. Raises NotPossibleError."""
-    with _open(job) as locked:
+    """After the point of no return: bring the old ingress back. Raises NotAllowedError, NotPossibleError."""
+    with _open(job, person) as locked:
         if not locked.may_restore:
             raise NotPossibleError("The old ingress is not removed yet, or the job is over already.")
         locked.desired_state = DesiredState.RESTORE
@@ -67,8 +68,8 @@ def restore(*, job: Job, person: User, now: datetime) -> None:
 
 
 def resume(*, job: Job, person: User, now: datetime) -> None:
-    """Somebody did what the job asked for: go on. Raises NotPossibleError."""
-    with _open(job) as locked:
+    """Somebody did what the job asked for: go on. Raises NotAllowedError, NotPossibleError."""
+    with _open(job, person) as locked:
         if locked.status != JobStatus.NEEDS_OPERATOR:
             raise NotPossibleError("The job does not wait for anybody.")
         _resume(locked)
@@ -76,8 +77,8 @@ def resume(*, job: Job, person: User, now: datetime) -> None:
 
 
 def accept(*, job: Job, person: User, reason: str, now: datetime) -> None:
-    """Leave things as they are and end the job. Raises NotPossibleError."""
-    with _open(job) as locked:
+    """Leave things as they are and end the job. Raises NotAllowedError, NotPossibleError."""
+    with _open(job, person) as locked:
         if locked.status != JobStatus.NEEDS_OPERATOR:
             raise NotPossibleError("The job does not wait for anybody.")
         locked.status = lifecycle.job_after(JobStatus.NEEDS_OPERATOR, JobEvent.ACCEPT)
@@ -101,8 +102,9 @@ def ring_due(*, now: datetime) -> int:
 
 
 @contextmanager
-def _open(job: Job) -> Iterator[Job]:
-    """The job, locked against its runner; saved, rung for and told at the end."""
+def _open(job: Job, person: User) -> Iterator[Job]:
+    """The job, locked against its runner; saved, rung for and told at the end. Only for who may steer it."""
+    roles.require(person, policy.may_steer)
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         yield locked

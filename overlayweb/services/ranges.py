@@ -1,11 +1,14 @@
 """The registry of address ranges that no network may take."""
 
-from overlayweb.models import ReservedRange
+from overlayweb.models import Cluster, ReservedRange
 
 
-def reserve(*, cidr: str, name: str, reason: str) -> ReservedRange:
-    """Keep a range free from now on. ``cidr`` is IPv4 text without host bits, not yet in the registry."""
-    return ReservedRange.objects.create(cidr=cidr, name=name, reason=reason)
+def reserve(*, cidr: str, name: str, reason: str, cluster: Cluster | None = None) -> ReservedRange:
+    """Keep a range free from now on, on this cluster or, with None, on all.
+
+    ``cidr`` is IPv4 text without host bits, not yet in the registry.
+    """
+    return ReservedRange.objects.create(cidr=cidr, name=name, reason=reason, cluster=cluster)
 
 
 def release(*, pk: int) -> bool:

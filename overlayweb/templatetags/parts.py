@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from overlayweb.domain.plans import IngressSettings, Plan
+from overlayweb.domain.policy import Role
 
 register = template.Library()
 
@@ -126,6 +127,19 @@ def duration(seconds: float | None) -> str:
 def thousands(number: int) -> str:
     """ "65,534"."""
     return f"{number:,}"
+
+
+@register.filter
+def role(name: str) -> str:
+    """What a role is called: "administrator", "member", "reader"."""
+    return {Role.ADMIN: "administrator"}.get(Role(name), name)
+
+
+@register.filter
+def a_role(name: str) -> str:
+    """The role with its article: "an administrator", "a member"."""
+    word = role(name)
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 @register.filter

@@ -1,7 +1,14 @@
-"""Who asks. Every view behind the sign-in has a user; these say so to the types, and guard what is for few."""
+"""Who asks. Every view behind the sign-in has a user; these say so to the types, and guard what is not for all."""
+
+from collections.abc import Callable
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
+
+from overlayweb.domain import policy
+from overlayweb.domain.policy import Role, Verdict
+from overlayweb.services import roles
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -14,6 +21,29 @@ def signed_in(request: HttpRequest) -> User:
 def admin(request: HttpRequest) -> User:
     """The administrator who asks; for others these pages do not exist: 404."""
     person = signed_in(request)
-    if not person.is_staff:
+    if not policy.may_administer(roles.of(person)).allowed:
         raise Http404
+    return person
+
+
+def asker(request: HttpRequest) -> User:
+    """Who asks for changes; a reader is told who does: 403."""
+    return _allowed(request, policy.may_ask)
+
+
+def decider(request: HttpRequest) -> User:
+    """Who approves and rejects; a reader is told who does: 403."""
+    return _allowed(request, policy.may_decide)
+
+
+def steerer(request: HttpRequest) -> User:
+    """Who turns jobs round; a reader is told who does: 403."""
+    return _allowed(request, policy.may_steer)
+
+
+def _allowed(request: HttpRequest, allows: Callable[[Role], Verdict]) -> User:
+    person = signed_in(request)
+    verdict = allows(roles.of(person))
+    if not verdict.allowed:
+        raise PermissionDenied(verdict.reason)
     return person

@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 
-from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.policy import ApprovalMode, Role
 
 APPROVAL_MODES = ((ApprovalMode.TWO_PEOPLE, "Two people"), (ApprovalMode.SOLO, "Solo"))
+ROLES = ((Role.MEMBER, "Member"), (Role.READER, "Reader"), (Role.ADMIN, "Administrator"))
 WRONG = "User name or password is not right. Both tell upper from lower case."
 
 
@@ -32,19 +33,53 @@ class ApprovalModeForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    """An invitation: for whom, and whether they administer."""
+    """An invitation: for whom, and what they may do."""
 
     note = forms.CharField(max_length=150, label="For whom")
-    grants_admin = forms.BooleanField(required=False)
+    role = forms.TypedChoiceField(choices=ROLES, coerce=Role, widget=forms.RadioSelect, initial=Role.MEMBER)
 
 
-class AccountForm(forms.Form):
+class RoleForm(forms.Form):
+    """Another role for somebody."""
+
+    role = forms.TypedChoiceField(choices=ROLES, coerce=Role)
+
+
+class PasswordForm(forms.Form):
+    """A password for an account that is there already."""
+
+    password = forms.CharField(widget=forms.PasswordInput(), strip=False)
+    password_again = forms.CharField(widget=forms.PasswordInput(), strip=False, label="Password again")
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+
+    def clean(self) -> dict[str, Any]:
+        """Judge the password beside the name, and compare both."""
+        cleaned = super().clean() or {}
+        password, again = cleaned.get("password"), cleaned.get("password_again")
+        if password:
+            try:
+                password_validation.validate_password(password, self.named())
+            except ValidationError as error:
+                self.add_error("password", error)
+        if password and again and password != again:
+            self.add_error("password_again", "This is not the same as the password above.")
+        return cleaned
+
+    def named(self) -> User:
+        """Whose password this is to be."""
+        return self.person
+
+
+class AccountForm(PasswordForm):
     """A new account; the first one also chooses how changes are approved."""
+
+    field_order = ("username", "full_name", "password", "password_again", "approval_mode")
 
     username = forms.CharField(max_length=150, label="User name", validators=[UnicodeUsernameValidator()])
     full_name = forms.CharField(max_length=150, label="Name")
-    password = forms.CharField(widget=forms.PasswordInput(), strip=False)
-    password_again = forms.CharField(widget=forms.PasswordInput(), strip=False, label="Password again")
     approval_mode = forms.TypedChoiceField(
         choices=APPROVAL_MODES,
         coerce=ApprovalMode,
@@ -54,7 +89,7 @@ class AccountForm(forms.Form):
     )
 
     def __init__(self, *args: Any, asks_approval_mode: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, person=User(), **kwargs)
         if not asks_approval_mode:
             del self.fields["approval_mode"]
 
@@ -65,19 +100,10 @@ class AccountForm(forms.Form):
             raise ValidationError("This user name is taken. Choose another one.")
         return username
 
-    def clean(self) -> dict[str, Any]:
-        """Judge the password beside the name, and compare both."""
-        cleaned = super().clean() or {}
-        password, again = cleaned.get("password"), cleaned.get("password_again")
-        if password:
-            person = User(username=cleaned.get("username", ""), first_name=cleaned.get("full_name", ""))
-            try:
-                password_validation.validate_password(password, person)
-            except ValidationError as error:
-                self.add_error("password", error)
-        if password and again and password != again:
-            self.add_error("password_again", "This is not the same as the password above.")
-        return cleaned
+    def named(self) -> User:
+        """The person as typed."""
+        typed = self.cleaned_data
+        return User(username=typed.get("username", ""), first_name=typed.get("full_name", ""))
 
     def chosen(self) -> dict[str, Any]:
         """What ``installation.accept`` wants: user name, password, full name, approval mode or None."""

@@ -29,12 +29,12 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve the plan whose hash the page showed; its job is queued."""
-    found = _get_change(request, pk)
+    person, found = access.decider(request), _get_change(request, pk)
     form = ApproveForm(request.POST)
     if not form.is_valid():
         return _page(request, found, form=form, status=UNPROCESSABLE)
     try:
-        job = approvals.approve(change=found, person=access.signed_in(request), now=timezone.now(), **form.cleaned_data)
+        job = approvals.approve(change=found, person=person, now=timezone.now(), **form.cleaned_data)
     except (approvals.NotApprovableError, changes.NotSeenError) as error:
         found.refresh_from_db()
         return _page(request, found, form=form, refusal=str(error), status=CONFLICT)
@@ -44,13 +44,11 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
     """Reject the change, with the reason."""
-    found = _get_change(request, pk)
+    person, found = access.decider(request), _get_change(request, pk)
     form = RejectForm(request.POST)
     if not form.is_valid():
         return _page(request, found, form=form, status=UNPROCESSABLE)
-    if not approvals.reject(
-        change=found, person=access.signed_in(request), reason=form.cleaned_data["reason"], now=timezone.now()
-    ):
+    if not approvals.reject(change=found, person=person, reason=form.cleaned_data["reason"], now=timezone.now()):
         messages.warning(request, "The change was not pending any more, or it is yours to withdraw.")
     return redirect("change", found.pk)
 
@@ -59,7 +57,7 @@ def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
 def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one's own change back."""
     found = _get_change(request, pk)
-    if found.author != access.signed_in(request):
+    if found.author != access.asker(request):
         raise Http404
     if not changes.withdraw(change=found, now=timezone.now()):
         messages.warning(request, "The change was not pending any more.")
@@ -69,6 +67,7 @@ def change_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_again(request: HttpRequest, pk: int) -> HttpResponse:
     """The form, filled with what this change asked for; one's own pending change is replaced by the new one."""
+    access.asker(request)
     old = _get_change(request, pk)
     if request.method == "POST":
         return ingress.ask(request, old.cluster, replaces=old)

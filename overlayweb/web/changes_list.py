@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET
 
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.plans import Plan
-from overlayweb.domain.policy import ApprovalMode, may_approve
+from overlayweb.domain.policy import ApprovalMode, Role, may_approve
 from overlayweb.models import ChangeRequest, codec
-from overlayweb.services import installation
+from overlayweb.services import installation, roles
 from overlayweb.web import access, history, job_board
 from overlayweb.web.job_board import Mark
 
@@ -50,13 +50,14 @@ class DecidedRow:
 @require_GET
 def changes(request: HttpRequest) -> HttpResponse:
     """``/changes/``: what waits for me, what I wait for, what was decided."""
-    me = access.signed_in(request).pk
-    mode = installation.approval_mode()
-    waiting = _pending(me)
+    me = access.signed_in(request)
+    mode, role = installation.approval_mode(), roles.of(me)
+    waiting = _pending(me.pk)
     page = Paginator(history.decided(), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "for_me": [row for row in waiting if _may(mode, row, me)],
-        "by_me": [row for row in waiting if not _may(mode, row, me)],
+        "for_me": [row for row in waiting if _may(mode, role, row, me.pk)],
+        "by_me": [row for row in waiting if row.mine and not _may(mode, role, row, me.pk)],
+        "for_others": [row for row in waiting if not row.mine and not _may(mode, role, row, me.pk)],
         "solo": mode is ApprovalMode.SOLO,
         "shown": PENDING_SHOWN,
         "page": page,
@@ -65,8 +66,8 @@ def changes(request: HttpRequest) -> HttpResponse:
     return render(request, "changes.html", context)
 
 
-def _may(mode: ApprovalMode, row: PendingRow, me: int) -> bool:
-    return may_approve(mode=mode, author_id=row.change.author_id, approver_id=me).allowed
+def _may(mode: ApprovalMode, role: Role, row: PendingRow, me: int) -> bool:
+    return may_approve(mode=mode, role=role, author_id=row.change.author_id, approver_id=me).allowed
 
 
 def _pending(me: int) -> list[PendingRow]:

@@ -100,7 +100,7 @@ class ReservedRangeForm(forms.Form):
         except subnets.NotASubnetError as error:
             meant = f" Did you mean {error.suggestion}?" if error.suggestion else " Write it like 10.20.0.0/16."
             raise ValidationError(f"{error}.{meant}") from error
-        if ReservedRange.objects.filter(cidr=cidr).exists():
+        if ReservedRange.objects.filter(cidr=cidr, cluster=None).exists():
             raise ValidationError(f"{cidr} is reserved already.")
         return cidr
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from overlayweb.domain import diagnosis
 from overlayweb.domain.lifecycle import ChangeStatus
-from overlayweb.models import Cluster, ReservedRange
+from overlayweb.models import Cluster, ranges_of
 from overlayweb.services import clusters, ranges
 from overlayweb.web import access, frame
 from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
@@ -77,7 +77,7 @@ def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
     if form.is_valid():
         ranges.reserve(**form.cleaned_data)
         return redirect("reserved-ranges", found.name)
-    page = {"cluster": found, "form": form, "ranges": ReservedRange.objects.all()}
+    page = {"cluster": found, "form": form, "ranges": ranges_of(found)}
     return render(request, "reserved_ranges.html", page)
 
 

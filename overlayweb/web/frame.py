@@ -11,9 +11,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 from django_htmx.http import trigger_client_event
 
+from overlayweb.domain import policy
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus
+from overlayweb.domain.policy import Role
 from overlayweb.models import ChangeRequest, Cluster, Job
-from overlayweb.services import clusters
+from overlayweb.services import clusters, roles
 from overlayweb.services.clusters import Sight
 
 THEMES = ("light", "dark")
@@ -39,6 +41,7 @@ _PLACES = {
     "people": "people",
     "people-invite": "people",
     "people-approval": "people",
+    "people-role": "people",
 }
 """Which entry of the rail a page belongs to, by the name of its URL."""
 
@@ -81,6 +84,21 @@ class Frame:
         if self.cluster is None:
             return None
         return clusters.sight(cluster=Cluster.objects.get(pk=self.cluster.pk), now=timezone.now())
+
+    @cached_property
+    def role(self) -> Role:
+        """What the reader may do here."""
+        return roles.of(self.user) if isinstance(self.user, User) else Role.READER
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether the reader looks after clusters, reserved ranges and people."""
+        return policy.may_administer(self.role).allowed
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the reader changes nothing: no button that asks, decides or steers is for them."""
+        return not policy.may_ask(self.role).allowed
 
     @cached_property
     def pending(self) -> int:

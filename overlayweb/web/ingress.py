@@ -12,7 +12,7 @@ from overlayweb.domain.swarm import Network, Node, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, clusters
 from overlayweb.web import drafts
-from overlayweb.web.access import signed_in
+from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.ingress_forms import USE, with_suggestion
 
@@ -37,6 +37,7 @@ def ingress(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def ingress_customise(request: HttpRequest, name: str) -> HttpResponse:
     """The form with the plan beside it; posted, it becomes a change request, unless something has to be mended."""
+    asker(request)
     cluster = get_cluster(request, name)
     if request.method != "POST":
         return render(request, PAGE, {"draft": drafts.start(cluster=cluster)})
@@ -46,6 +47,7 @@ def ingress_customise(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def ingress_preview(request: HttpRequest, name: str) -> HttpResponse:
     """What the form would do, while it is typed: verdicts beside the fields, and the plan. No field is sent back."""
+    asker(request)
     draft = drafts.read(cluster=get_cluster(request, name), data=request.POST)
     draft.forget_missing_reason()
     return render(request, f"{PAGE}#answer", {"draft": draft})
@@ -63,10 +65,10 @@ def ask(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | Non
         change = changes.submit(
             cluster=cluster,
             request=draft.form.request(),
-            author=signed_in(request),
+            author=asker(request),
             reason=draft.form.cleaned_data["reason"],
             now=timezone.now(),
-            replaces=_withdrawn_by(signed_in(request), replaces),
+            replaces=_withdrawn_by(asker(request), replaces),
         )
     except (changes.BlockedError, changes.NotSeenError):  # the cluster moved in the moment between
         draft = drafts.read(cluster=cluster, data=request.POST, replaces=replaces)

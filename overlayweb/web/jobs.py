@@ -117,6 +117,7 @@ def job_resume(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def job_accept(request: HttpRequest, pk: int) -> HttpResponse:
     """Close a job that waits for a person, as it is, with the reason."""
+    access.steerer(request)
     form = AcceptForm(request.POST)
     if form.is_valid():
         accept = partial(job_service.accept, reason=form.cleaned_data["reason"])
@@ -136,7 +137,7 @@ def with_people(jobs: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def _job(pk: int) -> Job:
-    """The job, or 404. Everybody who is signed in may see and steer every job."""
+    """The job, or 404. Everybody who is signed in sees every job; readers do not steer it."""
     return get_object_or_404(with_people(Job.objects.all()), pk=pk)
 
 
@@ -149,7 +150,7 @@ def _board(pk: int) -> Board:
 
 def _ask(request: HttpRequest, pk: int, service: Callable[..., None], said: str) -> HttpResponse:
     try:
-        service(job=_job(pk), person=access.signed_in(request), now=timezone.now())
+        service(job=_job(pk), person=access.steerer(request), now=timezone.now())
     except NotPossibleError as error:
         messages.error(request, str(error))
     else:

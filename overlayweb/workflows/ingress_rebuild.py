@@ -76,7 +76,7 @@ class IngressRebuild:
 def check(context: Context) -> str:
     """Recompute the plan under the lock: it must be what was approved, and have no blocker."""
     swarm = context.engine.observe()
-    now = ingress_plans.build(swarm=swarm, request=context.plan.request, reserved=reserved_ranges())
+    now = ingress_plans.build(swarm=swarm, request=context.plan.request, reserved=reserved_ranges(context.job.cluster))
     moved = ingress_plans.drift(before=context.plan, now=now)
     if moved:
         reason = f"The cluster changed since the plan was made. {' '.join(moved)} Plan again."

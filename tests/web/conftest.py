@@ -1,13 +1,13 @@
-"""The cast: Ana asks (author), Ben approves (reviewer), Clara administers (administrator); a visitor is signed out."""
+"""The cast: Ana asks, Ben approves (reviewer), Clara administers, Rui reads (reader); a visitor is signed out."""
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.policy import ApprovalMode, Role
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import ChangeRequest, Cluster, Installation, codec
+from overlayweb.models import Account, ChangeRequest, Cluster, Installation, codec
 from overlayweb.services import changes
 from tests.domain.builders import make_ingress, make_network, make_request, make_service, make_swarm
 
@@ -32,7 +32,16 @@ def reviewer(installation: Installation) -> User:
 
 @pytest.fixture
 def administrator(installation: Installation) -> User:
-    return User.objects.create_user("clara", password=PASSWORD, first_name="Clara Admin", is_staff=True)
+    person = User.objects.create_user("clara", password=PASSWORD, first_name="Clara Admin")
+    Account.objects.create(person=person, role=Role.ADMIN)
+    return person
+
+
+@pytest.fixture
+def reader(installation: Installation) -> User:
+    person = User.objects.create_user("rui", password=PASSWORD, first_name="Rui Reader")
+    Account.objects.create(person=person, role=Role.READER)
+    return person
 
 
 @pytest.fixture
@@ -48,6 +57,11 @@ def as_reviewer(reviewer: User) -> Client:
 @pytest.fixture
 def as_administrator(administrator: User) -> Client:
     return _signed_in(administrator)
+
+
+@pytest.fixture
+def as_reader(reader: User) -> Client:
+    return _signed_in(reader)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from overlayweb.domain.policy import ApprovalMode
-from overlayweb.models import Installation, SetupLink
+from overlayweb.domain.policy import ApprovalMode, Role
+from overlayweb.models import Account, Installation, SetupLink
 from overlayweb.services import installation as installations
+from overlayweb.services import roles
 from tests.web.conftest import PASSWORD
 
 ACCOUNT = {"username": "ana", "full_name": "Ana", "password": PASSWORD, "password_again": PASSWORD}
@@ -42,7 +43,7 @@ def test_the_first_account_administers_and_chooses_the_mode(first_link: str, cli
     answer = client.post(first_link, {**ACCOUNT, "approval_mode": "solo"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
     account = User.objects.get(username="ana")
-    assert account.is_staff
+    assert roles.of(account) is Role.ADMIN
     assert account.first_name == "Ana"
     assert account.check_password(PASSWORD)
     assert Installation.objects.get().approval_mode == ApprovalMode.SOLO
@@ -69,30 +70,74 @@ def test_all_mistakes_of_an_account_at_once(first_link: str, client: Client) -> 
 
 
 def test_an_invited_colleague_is_no_administrator_and_chooses_no_mode(as_administrator: Client, client: Client) -> None:
-    page = as_administrator.post("/people/invite", {"note": "Dora"}).content.decode()
+    page = as_administrator.post("/people/invite", {"note": "Dora", "role": "member"}).content.decode()
     link = re.search(r"/setup/[\w-]+", page)
     assert link is not None
     assert "Clara Admin invited you" in client.get(link[0]).content.decode()
     assert client.post(link[0], {**ACCOUNT, "username": "dora", "approval_mode": "solo"}).status_code == 302
-    assert not User.objects.get(username="dora").is_staff
+    assert roles.of(User.objects.get(username="dora")) is Role.MEMBER
     assert Installation.objects.get().approval_mode == ApprovalMode.TWO_PEOPLE
 
 
 def test_the_token_of_an_invitation_is_shown_once_and_not_kept(as_administrator: Client) -> None:
-    page = as_administrator.post("/people/invite", {"note": "Dora", "grants_admin": "on"}).content.decode()
+    page = as_administrator.post("/people/invite", {"note": "Dora", "role": "reader"}).content.decode()
     found = re.search(r"/setup/([\w-]+)", page)
     assert found is not None
-    assert SetupLink.objects.get().grants_admin
+    assert SetupLink.objects.get().role == Role.READER
     assert found[1] not in str(SetupLink.objects.values())
     later = as_administrator.get("/people").content.decode()
     assert found[1] not in later
     assert "Dora" in later
 
 
-def test_taken_names_are_told_apart_from_nothing_but_their_case(first_link: str, author: User, client: Client) -> None:
-    token = installations.invite(person=author, note="", grants_admin=False, now=timezone.now())
+def test_taken_names_are_told_apart_from_nothing_but_their_case(
+    author: User, administrator: User, client: Client
+) -> None:
+    token = installations.invite(person=administrator, note="", role=Role.MEMBER, now=timezone.now())
     page = client.post(f"/setup/{token}", {**ACCOUNT, "username": "ANA"}).content.decode()
     assert "This user name is taken" in page
+
+
+def test_roles_are_shown_and_given(as_administrator: Client, author: User) -> None:
+    page = as_administrator.get("/people").content.decode()
+    assert "Role of Ana Author" in page
+    as_administrator.post(f"/people/{author.pk}/role", {"role": "reader"})
+    assert roles.of(author) is Role.READER
+    answer = as_administrator.post(f"/people/{author.pk}/role", {"role": "emperor"})
+    assert "Choose a role" in answer.content.decode()
+    assert roles.of(author) is Role.READER
+
+
+def test_the_last_administrator_stays_one(as_administrator: Client, administrator: User, author: User) -> None:
+    path = f"/people/{administrator.pk}/role"
+    answer = as_administrator.post(path, {"role": "member"})
+    assert answer.status_code == 409
+    assert "Clara Admin is the only administrator" in answer.content.decode()
+    assert roles.of(administrator) is Role.ADMIN
+    as_administrator.post(f"/people/{author.pk}/role", {"role": "admin"})
+    assert as_administrator.post(path, {"role": "member"}).status_code == 302
+    assert roles.of(administrator) is Role.MEMBER
+    assert as_administrator.get("/people").status_code == 404, "from the next request on"
+
+
+def test_a_closed_account_is_no_administrator_to_count_on(as_administrator: Client, administrator: User) -> None:
+    closed = User.objects.create_user("zoe", is_active=False)
+    Account.objects.create(person=closed, role=Role.ADMIN)
+    assert as_administrator.post(f"/people/{administrator.pk}/role", {"role": "reader"}).status_code == 409
+
+
+def test_a_link_opens_an_account_that_waits_for_its_password(reader: User, client: Client) -> None:
+    link = installations.opening_link(person=reader, now=timezone.now())
+    page = client.get(link).content.decode()
+    assert "You are Rui Reader" in page
+    assert "a reader of this installation" in page
+    assert 'name="username"' not in page
+    mistaken = client.post(link, {"password": "rui reader", "password_again": "rui reader"}).content.decode()
+    assert 'id="id_password_error"' in mistaken
+    phrase = "three words suffice"
+    assert client.post(link, {"password": phrase, "password_again": phrase}).status_code == 302
+    assert client.session["_auth_user_id"] == str(reader.pk)
+    assert client.get(link).status_code == 404
 
 
 def test_the_approval_mode_can_be_changed(as_administrator: Client) -> None:
