@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/add", clusters.cluster_add, name="cluster-add"),
     path("clusters/<slug:name>/", clusters.cluster, name="cluster"),
     path("clusters/<slug:name>/look", clusters.cluster_look, name="cluster-look"),
+    path("clusters/<slug:name>/news", clusters.cluster_news, name="cluster-news"),
     path("clusters/<slug:name>/ingress/", ingress.ingress, name="ingress"),
     path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),
     path("clusters/<slug:name>/ingress/preview", ingress.ingress_preview, name="ingress-preview"),

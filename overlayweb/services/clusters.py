@@ -64,6 +64,11 @@ def look(*, cluster: Cluster, now: datetime) -> None:
     celery_tasks.observe_cluster.delay_on_commit(cluster.pk)
 
 
+def last_look(cluster: Cluster) -> datetime | None:
+    """When the last look at the cluster ended, well or not; None before the first."""
+    return max(filter(None, (cluster.observed_at, cluster.error_at)), default=None)
+
+
 def look_at_due(*, now: datetime) -> int:
     """Ask for observations of all clusters whose last one is getting old. Returns how many were asked for."""
     old = Q(observed_at=None) | Q(observed_at__lt=now - LOOK_EVERY)

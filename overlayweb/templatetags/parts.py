@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 
 from overlayweb.domain.plans import IngressSettings, Plan
 from overlayweb.domain.policy import Role
+from overlayweb.models import Cluster
+from overlayweb.web import frame
 
 register = template.Library()
 
@@ -127,6 +129,12 @@ def duration(seconds: float | None) -> str:
 def thousands(number: int) -> str:
     """ "65,534"."""
     return f"{number:,}"
+
+
+@register.filter
+def known(cluster: Cluster) -> str:
+    """The last look at the cluster that ended, as its page names it to ask for a newer one."""
+    return frame.known(cluster)
 
 
 @register.filter

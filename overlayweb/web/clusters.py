@@ -1,6 +1,5 @@
 """Clusters: the overview, a fresh look, adding one, and the ranges that are kept free."""
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -8,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from overlayweb.domain import diagnosis
 from overlayweb.domain.lifecycle import ChangeStatus
@@ -15,6 +15,9 @@ from overlayweb.models import Cluster, ranges_of
 from overlayweb.services import clusters, ranges
 from overlayweb.web import access, frame
 from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
+
+LONG_SECONDS = 20.0
+"""A look takes a second or two; after this long a page says where to look."""
 
 
 def get_cluster(request: HttpRequest, name: str) -> Cluster:
@@ -50,9 +53,25 @@ def cluster(request: HttpRequest, name: str) -> HttpResponse:
 def cluster_look(request: HttpRequest, name: str) -> HttpResponse:
     """Ask a worker for a fresh observation, and go back."""
     found = get_cluster(request, name)
-    clusters.look(cluster=found, now=timezone.now())
-    messages.info(request, "A worker looks at the cluster now. Reload in a moment to see what it found.")
+    now = timezone.now()
+    frame.keep_asked(request, found, now=now)
+    clusters.look(cluster=found, now=now)
     return frame.back(request, reverse("cluster", args=[found.name]))
+
+
+@require_safe
+def cluster_news(request: HttpRequest, name: str) -> HttpResponse:
+    """What a page says while it waits for a look: for how long. Once there is one, the event ``seen`` says so too.
+
+    ``known``: the last look that the page knows, as :func:`frame.known` writes it; ``since``: when it began to wait,
+    in seconds since 1970.
+    """
+    found = get_object_or_404(Cluster, name=name)
+    since = request.GET.get("since", "")
+    waited = max(timezone.now().timestamp() - int(since), 0.0) if since.isascii() and since.isdigit() else 0.0
+    answer = render(request, "parts/waited.html", {"waited": int(waited), "long": waited > LONG_SECONDS})
+    answer.headers["Cache-Control"] = "no-store"
+    return trigger_client_event(answer, "seen") if frame.known(found) != request.GET.get("known", "") else answer
 
 
 @never_cache

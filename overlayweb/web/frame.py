@@ -1,6 +1,7 @@
 """What the frame of every page shows: the clusters, the one looked at, what waits and what runs."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -22,6 +23,9 @@ THEMES = ("light", "dark")
 THEME_COOKIE = "overlayweb_theme"
 THEME_SECONDS = 365 * 86400
 _LAST_CLUSTER = "cluster"
+_ASKED = "asked"
+_ONLY_SHOW = ("cluster", "ingress")
+"""Pages on which nobody types: they may be replaced while they are read."""
 
 _PLACES = {
     "cluster": "overview",
@@ -44,6 +48,14 @@ _PLACES = {
     "people-role": "people",
 }
 """Which entry of the rail a page belongs to, by the name of its URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A look that somebody asked for, ``since`` in seconds since 1970. ``known``: the last look ended by then."""
+
+    known: str
+    since: int
 
 
 @dataclass
@@ -86,6 +98,20 @@ class Frame:
         return clusters.sight(cluster=Cluster.objects.get(pk=self.cluster.pk), now=timezone.now())
 
     @cached_property
+    def asked(self) -> Asked | None:
+        """The look at this cluster that the reader asked for, until it has ended."""
+        pk, known_then, since = self.request.session.get(_ASKED, (None, "", 0))
+        if self.sight is None or self.sight.cluster.pk != pk or known(self.sight.cluster) != known_then:
+            return None
+        return Asked(known=known_then, since=since)
+
+    @property
+    def only_shows(self) -> bool:
+        """Whether the whole page may be replaced by a newer one while it is read."""
+        match = self.request.resolver_match
+        return match is not None and match.url_name in _ONLY_SHOW
+
+    @cached_property
     def role(self) -> Role:
         """What the reader may do here."""
         return roles.of(self.user) if isinstance(self.user, User) else Role.READER
@@ -125,6 +151,17 @@ def remember(request: HttpRequest, cluster: Cluster) -> None:
     """Pages that belong to no cluster keep showing the one that was looked at last."""
     if request.session.get(_LAST_CLUSTER) != cluster.name:
         request.session[_LAST_CLUSTER] = cluster.name
+
+
+def known(cluster: Cluster) -> str:
+    """The last look that ended, as pages name it to ask whether there is a newer one; "" before the first."""
+    last = clusters.last_look(cluster)
+    return last.isoformat() if last else ""
+
+
+def keep_asked(request: HttpRequest, cluster: Cluster, *, now: datetime) -> None:
+    """Remember that the reader asked for a look, so that their pages show by themselves what it finds."""
+    request.session[_ASKED] = [cluster.pk, known(cluster), int(now.timestamp())]
 
 
 def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:

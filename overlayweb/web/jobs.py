@@ -60,7 +60,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "waiting": _queues(waiting),
         "ended": [_ended_row(job) for job in ended],
     }
-    template = "jobs.html#lists" if request.headers.get("HX-Request") else "jobs.html"
+    template = "jobs.html#lists" if request.headers.get("HX-Target") == "job-lists" else "jobs.html"
     return render(request, template, lists)
 
 

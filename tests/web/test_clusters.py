@@ -1,7 +1,9 @@
 """Overview, adding clusters, reserved ranges, the banner, the theme."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from cryptography import x509
@@ -15,6 +17,7 @@ from django.utils import timezone
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, Job, ReservedRange
+from overlayweb.web import frame
 from tests.domain.builders import make_ingress
 from tests.web.pages import beside, text, value
 from tests.web.test_ingress import see
@@ -113,6 +116,27 @@ def test_looking_again_asks_a_worker_and_goes_back(cluster: Cluster, as_author: 
     cluster.refresh_from_db()
     assert cluster.asked_at is not None
     assert cluster.asked_at >= before
+
+
+def test_who_asked_for_a_look_is_told_until_it_has_ended(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    as_author.post("/clusters/prod/look")
+    waiting = as_author.get("/changes/")
+    assert "A worker looks at the cluster. What it finds appears here by itself." in text(waiting)
+    address = re.search(r'hx-get="(/clusters/prod/news[^"]*)"', waiting.content.decode())
+    assert address
+    news = as_author.get(unescape(address[1]))
+    assert text(news) in ("Waiting for 0 s.", "Waiting for 1 s.")
+    assert "HX-Trigger" not in news.headers
+    see(cluster, swarm)
+    assert as_author.get(unescape(address[1])).headers["HX-Trigger"] == '{"seen": {}}'
+    assert "A worker looks at the cluster" not in text(as_author.get("/changes/"))
+
+
+def test_a_look_that_takes_long_says_where_to_look(cluster: Cluster, as_author: Client) -> None:
+    since = int(timezone.now().timestamp()) - 70
+    news = as_author.get("/clusters/prod/news", {"since": str(since), "known": frame.known(cluster)})
+    assert text(news).startswith("Waiting for 70 s. A look takes a second or two: see whether the worker")
+    assert text(as_author.get("/clusters/prod/news", {"since": "nonsense"})) == "Waiting for 0 s."
 
 
 @pytest.mark.parametrize("wanted", ["https://elsewhere.example/", "//elsewhere.example/", ""])

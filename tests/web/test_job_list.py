@@ -43,7 +43,7 @@ def test_an_empty_list_says_what_a_job_comes_from(as_author: Client) -> None:
 def test_it_asks_again_only_while_something_goes_on(as_author: Client) -> None:
     job = job_stories.queued(job_stories.cluster())
     assert 'hx-get="/jobs/"' in as_author.get("/jobs/").content.decode()
-    fragment = as_author.get("/jobs/", headers={"HX-Request": "true"}).content.decode()
+    fragment = as_author.get("/jobs/", headers={"HX-Request": "true", "HX-Target": "job-lists"}).content.decode()
     assert "<html" not in fragment
     assert 'id="job-lists"' in fragment
     job_stories.done(job_stories.dark(job_stories.recorded(job)))

@@ -1,0 +1,87 @@
+"""Pages that wait for a look at the cluster show what it found by themselves."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import expect
+from pytest_django.live_server_helper import LiveServer
+
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import Cluster, codec
+from tests.web.test_form_browser import window
+
+pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def beside_playwright(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright's loop runs in this thread, and Django would refuse to ask the database beside it."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+
+@pytest.fixture
+def unseen(db: None) -> Cluster:
+    """A cluster that was added a moment ago: nobody has looked at it yet."""
+    return Cluster.objects.create(name="prod", endpoint="unix:///run/docker.sock", created_at=timezone.now())
+
+
+def look_finds(cluster: Cluster, swarm: Swarm) -> None:
+    """A look that ended well, as the worker keeps it."""
+    seen = {"observation": codec.dump(swarm), "observed_at": timezone.now(), "error": "", "error_at": None}
+    Cluster.objects.filter(pk=cluster.pk).update(**seen)
+
+
+def look_fails(cluster: Cluster, error: str) -> None:
+    """A look that got no answer."""
+    Cluster.objects.filter(pk=cluster.pk).update(error=error, error_at=timezone.now())
+
+
+def test_the_form_comes_by_itself(live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client) -> None:
+    with window(live_server, as_author) as page:
+        page.goto("/clusters/prod/ingress/customise")
+        expect(page.get_by_text("Not looked at yet")).to_be_visible()
+        expect(page.get_by_text("Waiting for 2")).to_be_visible()
+        look_finds(unseen, swarm)
+        page.get_by_label("Subnet").fill("10.9.0.0/16")
+        expect(page.locator("#verdict-subnet")).to_contain_text("overlaps overlay payments")
+
+
+def test_without_javascript_a_link_brings_it(
+    live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    with window(live_server, as_author, javascript=False) as page:
+        page.goto("/clusters/prod/ingress/customise")
+        look_finds(unseen, swarm)
+        page.get_by_role("link", name="Reload").click()
+        expect(page.get_by_label("Subnet")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/clusters/prod/", "/clusters/prod/ingress/"])
+def test_what_was_seen_or_why_not_comes_by_itself(
+    live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client, path: str
+) -> None:
+    with window(live_server, as_author) as page:
+        page.goto(path)
+        look_fails(unseen, "The engine does not answer.")
+        expect(page.get_by_text("The engine does not answer.")).to_be_visible()
+        page.get_by_role("button", name="Look again").focus()
+        look_fails(unseen, "The engine refuses the certificate.")
+        expect(page.get_by_text("The engine refuses the certificate.")).to_be_visible()
+        expect(page.get_by_role("button", name="Look again")).to_be_focused()
+        look_finds(unseen, swarm)
+        expect(page.get_by_text("engine refuses")).to_be_hidden()
+        expect(page.get_by_text("10.0.0.0/24").first).to_be_visible()
+
+
+def test_a_look_that_was_asked_for_leaves_alone_what_is_typed(
+    live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    with window(live_server, as_author) as page:
+        page.goto("/clusters/prod/")
+        page.get_by_role("button", name="Look again").click()
+        expect(page.get_by_text("A worker looks at the cluster.")).to_be_visible()
+        page.goto("/clusters/prod/ingress/customise")
+        page.get_by_label("Why").fill("A long reason.")
+        look_finds(cluster, swarm)
+        expect(page.get_by_text("A worker looks at the cluster.")).to_be_hidden()
+        expect(page.get_by_label("Why")).to_have_value("A long reason.")
