@@ -1,0 +1,139 @@
+"""Subnets and addresses: what Swarm's allocator gives out, and where it finds none."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from overlayweb.simulator.records import Document
+
+HostRange = tuple[int, int]
+_LONGEST_PREFIX = 30
+
+
+class NoAddressError(Exception):
+    """All are taken, or what was asked for is."""
+
+
+class Subnet:
+    """The addresses of one allocated network. They are given out one after the other, as the engine does.
+
+    ``address()`` gives "10.0.0.5/24": with the length of the subnet, as Swarm writes them.
+    """
+
+    def __init__(self, config: Document) -> None:
+        self.block = ipaddress.IPv4Network(config["Subnet"], strict=False)
+        giving = ipaddress.IPv4Network(config.get("IPRange") or str(self.block), strict=False)
+        self._first = max(int(giving[0]), int(self.block[1]))
+        self._last = min(int(giving[-1]), int(self.block[-2]))
+        self._used: set[int] = set()
+        self._next = self._first
+        self.gateway = self._gateway(config.get("Gateway", ""))
+
+    @property
+    def free(self) -> int:
+        """How many addresses are left."""
+        taken = sum(self._first <= number <= self._last for number in self._used)
+        return max(0, self._last - self._first + 1 - taken)
+
+    def address(self) -> str:
+        """Give out the next free one. Raises NoAddressError."""
+        size = self._last - self._first + 1
+        for step in range(size):
+            number = self._first + (self._next - self._first + step) % size
+            if number not in self._used:
+                self._used.add(number)
+                self._next = number + 1
+                return self._text(number)
+        raise NoAddressError("no available IPv4 addresses on this network's address pools")
+
+    def take(self, address: str) -> None:
+        """Note that this one is in use."""
+        self._used.add(int(ipaddress.IPv4Address(address.partition("/")[0])))
+
+    def release(self, address: str) -> None:
+        """Take it back."""
+        self._used.discard(int(ipaddress.IPv4Address(address.partition("/")[0])))
+
+    def _gateway(self, asked: str) -> str:
+        if asked:
+            self.take(asked)
+            return asked
+        return self.address().partition("/")[0]
+
+    def _text(self, number: int) -> str:
+        return f"{ipaddress.IPv4Address(number)}/{self.block.prefixlen}"
+
+
+class Pools:
+    """Which subnets are taken, and the next one of the Swarm's default pools.
+
+    ``goes_on``: engines before 27 do not come back to a subnet that was freed until all others had their turn.
+    """
+
+    def __init__(self, *, pools: Iterable[str], subnet_size: int, goes_on: bool) -> None:
+        self._pools = [ipaddress.IPv4Network(pool) for pool in pools]
+        self._size = subnet_size
+        self._goes_on = goes_on
+        self._turn = 0
+        self.taken: dict[str, Subnet] = {}
+        self.refused: list[ipaddress.IPv4Network] = []
+
+    def allocate(self, network_id: str, config: Document) -> Document:
+        """Take the asked subnet, or the next of the pools. Returns what the network's IPAM will say.
+
+        Raises NoAddressError where it overlaps one that is taken. With an IPRange the engine does not look at all.
+        """
+        asked = config.get("Subnet", "")
+        block = ipaddress.IPv4Network(asked, strict=False) if asked else self._next_block()
+        if asked:
+            self._check(block, looks=not config.get("IPRange"))
+        subnet = Subnet({**config, "Subnet": str(block)})
+        self.taken[network_id] = subnet
+        result = {"Subnet": str(block), "Gateway": subnet.gateway}
+        return {**result, "IPRange": config["IPRange"]} if config.get("IPRange") else result
+
+    def refuse(self, subnet: str) -> None:
+        """Take these addresses away from Swarm, as if something that it does not show had them."""
+        self.refused.append(ipaddress.IPv4Network(subnet))
+
+    def allow(self, subnet: str) -> None:
+        """Give them back."""
+        self.refused = [block for block in self.refused if block != ipaddress.IPv4Network(subnet)]
+
+    def restore(self, network_id: str, config: Document) -> None:
+        """Note a subnet that was allocated before, with nothing but its gateway taken."""
+        self.taken[network_id] = Subnet(config)
+
+    def release(self, network_id: str) -> None:
+        """Give the subnet back."""
+        self.taken.pop(network_id, None)
+
+    def _check(self, block: ipaddress.IPv4Network, *, looks: bool) -> None:
+        if block.prefixlen > _LONGEST_PREFIX:
+            raise NoAddressError(f"failed to allocate gateway: no available addresses in {block}")
+        if any(block.overlaps(other) for other in self.refused):
+            raise NoAddressError("Pool overlaps with other one on this address space")
+        if looks and any(block.overlaps(other.block) for other in self.taken.values()):
+            raise NoAddressError("Pool overlaps with other one on this address space")
+
+    def _next_block(self) -> ipaddress.IPv4Network:
+        taken = [subnet.block for subnet in self.taken.values()] + self.refused
+        for turn, block in self._blocks():
+            if not any(block.overlaps(other) for other in taken):
+                self._turn = turn + 1
+                return block
+        raise NoAddressError("could not find an available, non-overlapping IPv4 address pool among the defaults")
+
+    def _blocks(self) -> Iterator[tuple[int, ipaddress.IPv4Network]]:
+        counts = [1 << (self._size - pool.prefixlen) for pool in self._pools]
+        total, first = sum(counts), self._turn if self._goes_on else 0
+        for step in range(total):
+            turn = (first + step) % total
+            yield turn, self._block(turn, counts)
+
+    def _block(self, turn: int, counts: list[int]) -> ipaddress.IPv4Network:
+        for pool, count in zip(self._pools, counts, strict=True):
+            if turn < count:
+                start = int(pool[0]) + (turn << (32 - self._size))
+                return ipaddress.IPv4Network((start, self._size))
+            turn -= count
+        raise NoAddressError("the default address pools are empty")

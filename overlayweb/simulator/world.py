@@ -1,0 +1,408 @@
+"""A whole Swarm in one process: nodes, networks, services, Swarm tasks, and time that passes when it is told to.
+
+This is the front: verbs named after the Engine API's endpoints, and verbs that break things. Behind it, in the order in
+which a request meets them: ``services`` and ``networks`` (what is asked for, and refused), ``store`` (what is), then
+the leader's parts, which watch the store: ``allocator`` (addresses), ``orchestrator`` with ``updater`` and
+``restarts`` (which Swarm tasks there are), ``scheduler`` (where); and ``agents`` with ``mesh`` (what nodes make of it).
+
+Facts: lab measurements on engines 20.10.24, 26.1.5 and 28.5.2, and the sources of moby and swarmkit.
+"""
+
+import copy
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from overlayweb.simulator import containers
+from overlayweb.simulator.addresses import Pools
+from overlayweb.simulator.agenda import Agenda
+from overlayweb.simulator.agents import Agents
+from overlayweb.simulator.allocator import Allocator
+from overlayweb.simulator.documents import Documents
+from overlayweb.simulator.errors import ApiError
+from overlayweb.simulator.events import Events
+from overlayweb.simulator.filters import Filters
+from overlayweb.simulator.images import Image
+from overlayweb.simulator.kept import Kept
+from overlayweb.simulator.names import Names
+from overlayweb.simulator.networks import Networks
+from overlayweb.simulator.nodes import Nodes
+from overlayweb.simulator.orchestrator import Orchestrator
+from overlayweb.simulator.peers import Peers
+from overlayweb.simulator.records import Document, Node
+from overlayweb.simulator.scheduler import Scheduler
+from overlayweb.simulator.services import Services
+from overlayweb.simulator.store import Store
+from overlayweb.simulator.times import Times
+
+_ROLE_OF_FIRST = "manager"
+_TOKEN = "SWMTKN-1"  # noqa: S105  # how join tokens begin
+_ADDRESS = "192.168.60.{}"
+_FIRST_ADDRESS = 11
+_LEAST_FIRST_FIT = 27
+"""From this engine on, a subnet of the default pools that was freed is the next one to be given out."""
+
+
+class World:
+    """A Swarm. Without nodes there is none yet: the first ``add_node`` makes it, as `docker swarm init` does.
+
+    Documents that verbs return are shared and kept: who gets one must not change it. ``view`` is the name of the node
+    whose engine is asked, "" for the leader's. Verbs raise ApiError with the engine's status and words. Nothing reads
+    the clock of the machine: time is ``advance``d, and everything random comes from ``seed``.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        engine_version: str = "28.5.2",
+        api_version: str = "1.51",
+        started_at: datetime,
+        default_pools: tuple[str, ...] = ("10.0.0.0/8",),
+        subnet_size: int = 24,
+        data_path_port: int = 4789,
+        times: Times | None = None,
+    ) -> None:
+        self.engine_version, self.api_version = engine_version, api_version
+        self.started_at = started_at
+        self.swarm_id = ""
+        self._times = times or Times()
+        self._agenda = Agenda()
+        self._store = Store(agenda=self._agenda, names=Names(seed), started_at=started_at)
+        self._swarm: Document = {
+            "DefaultAddrPool": [*default_pools],
+            "SubnetSize": subnet_size,
+            "DataPathPort": data_path_port,
+        }
+        self._index = 0
+        self._wire()
+
+    def _wire(self) -> None:
+        store, times = self._store, self._times
+        major = int(self.engine_version.partition(".")[0])
+        self._pools = Pools(
+            pools=self._swarm["DefaultAddrPool"],
+            subnet_size=self._swarm["SubnetSize"],
+            goes_on=major < _LEAST_FIRST_FIT,
+        )
+        self._documents = Documents(store)
+        self._events = Events(store)
+        self._allocator = Allocator(store, times, self._pools)
+        self._orchestrator = Orchestrator(store, times)
+        self._scheduler = Scheduler(store, times)
+        self._agents = Agents(store, times)
+        self._nodes = Nodes(store, times, self._agents, self._allocator, self._orchestrator, self._events)
+        for part in (self._orchestrator, self._scheduler):
+            part.running = lambda: self._nodes.led
+        self._agents.managers_hear = lambda: self._nodes.led
+        self._peers = Peers(store, times, self._agents, store.names)
+        major_api, minor_api = self.api_version.split(".")
+        api = int(major_api), int(minor_api)
+        self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
+        self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
+        self._secrets, self._configs = Kept(store, noun="secret"), Kept(store, noun="config")
+
+    # -- time
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the world began."""
+        return self._agenda.now
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next thing happens, in virtual seconds; None when nothing is to come."""
+        return self._agenda.next_at
+
+    def advance(self, to: float) -> None:
+        """Let time pass until the virtual second ``to``. Costs nothing where nothing happens."""
+        self._agenda.advance(to)
+
+    # -- who is asked
+
+    @property
+    def node_names(self) -> list[str]:
+        """The host names of all nodes, in the order in which they joined."""
+        return [node.name for node in self._store.nodes.values()]
+
+    def answers(self, view: str = "") -> bool:
+        """Whether that engine runs; where it does not, its socket refuses."""
+        return bool(self._store.nodes) and self._nodes.asked(view).up
+
+    def require_manager(self, view: str = "") -> None:
+        """Raise ApiError in the engine's words where it shows nothing of the Swarm: a worker, or no leader."""
+        self._nodes.require_manager(view)
+
+    def info(self, view: str = "") -> Document:
+        """What GET /info says of the Swarm and of the machine."""
+        daemon = self._nodes.asked(view)
+        node = daemon.node
+        managers = [row for row in self._store.nodes.values() if row.manager]
+        return {
+            "ID": f"{node.id}:engine",
+            "Name": node.name,
+            "OSType": node.os,
+            "NCPU": node.nano_cpus // 1_000_000_000,
+            "MemTotal": node.memory_bytes,
+            "ContainersRunning": len(daemon.containers),
+            "Swarm": {
+                "NodeID": node.id,
+                "NodeAddr": node.address,
+                "LocalNodeState": "active",
+                "ControlAvailable": node.manager,
+                "Error": "",
+                "RemoteManagers": [{"NodeID": row.id, "Addr": f"{row.address}:2377"} for row in managers],
+                **({"Nodes": len(self._store.nodes), "Managers": len(managers)} if node.manager else {}),
+                **({"Cluster": self._cluster()} if node.manager else {}),
+            },
+        }
+
+    # -- the Swarm
+
+    def swarm(self, *, view: str = "") -> Document:
+        """GET /swarm."""
+        self._nodes.require_manager(view)
+        return {**self._cluster(), "JoinTokens": self.join_tokens()}
+
+    def init_swarm(self, body: Mapping[str, Any], *, view: str = "") -> str:
+        """POST /swarm/init: the id of its first node. Raises ApiError 503 where there is a Swarm."""
+        if self._store.nodes:
+            raise ApiError(
+                503,
+                'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another'
+                " one.",
+            )
+        for key, default in self._swarm.items():
+            self._swarm[key] = body.get(key) or default
+        self._wire()
+        address = str(body.get("AdvertiseAddr") or "").partition(":")[0]
+        return self.add_node(view or "node1", role=_ROLE_OF_FIRST, address=address)
+
+    def join_tokens(self) -> Document:
+        """What workers and managers join with."""
+        return {role: f"{_TOKEN}-{self.swarm_id}-{role.lower()}" for role in ("Worker", "Manager")}
+
+    def nodes(self, filters: Filters | None = None, *, view: str = "") -> list[Document]:
+        """GET /nodes."""
+        self._nodes.require_manager(view)
+        return [self._documents.node(node) for node in self._nodes.listed(filters)]
+
+    def node(self, ref: str, *, view: str = "") -> Document:
+        """GET /nodes/{id}: by id, name or beginning of the id."""
+        daemon = self._nodes.require_manager(view)
+        return self._documents.node(daemon.node if ref == "self" else self._nodes.find(ref))
+
+    def update_node(self, ref: str, version: int, spec: Mapping[str, Any], *, view: str = "") -> None:
+        """POST /nodes/{id}/update."""
+        self._nodes.require_manager(view)
+        self._nodes.update(ref, version, copy.deepcopy(spec))
+
+    # -- networks
+
+    def networks(self, view: str = "", filters: Filters | None = None) -> list[Document]:
+        """GET /networks: without peers and containers."""
+        return self._networks.listed(view, filters)
+
+    def network(self, ref: str, view: str = "") -> Document:
+        """GET /networks/{id}: with peers and containers where that node itself holds it."""
+        return self._networks.inspected(ref, view)
+
+    def create_network(self, body: Mapping[str, Any], view: str = "") -> Document:
+        """POST /networks/create: its ``Id``. It is not allocated yet."""
+        return self._networks.create(copy.deepcopy(body), view)
+
+    def remove_network(self, ref: str, view: str = "") -> None:
+        """DELETE /networks/{id}."""
+        self._networks.remove(ref, view)
+
+    # -- services and Swarm tasks
+
+    def services(self, filters: Filters | None = None, status: bool = False, *, view: str = "") -> list[Document]:  # noqa: FBT001, FBT002  # named after the query
+        """GET /services."""
+        self._nodes.require_manager(view)
+        return self._services.listed(filters, status=status)
+
+    def service(self, ref: str, *, view: str = "") -> Document:
+        """GET /services/{id}: by id, name or beginning of the id."""
+        self._nodes.require_manager(view)
+        return self._documents.service(self._services.find(ref))
+
+    def create_service(self, body: Mapping[str, Any], *, view: str = "") -> Document:
+        """POST /services/create: its ``ID``."""
+        self._nodes.require_manager(view)
+        return {"ID": self._services.create(copy.deepcopy(body)).id}
+
+    def update_service(
+        self, ref: str, version: int, spec: Mapping[str, Any], *, rollback: str = "", view: str = ""
+    ) -> Document:
+        """POST /services/{id}/update. ``rollback`` "previous" puts the previous spec back."""
+        self._nodes.require_manager(view)
+        self._services.update(ref, version, copy.deepcopy(spec), rollback=rollback)
+        return {"Warnings": None}
+
+    def remove_service(self, ref: str, *, view: str = "") -> None:
+        """DELETE /services/{id}."""
+        self._nodes.require_manager(view)
+        self._services.remove(ref)
+
+    def tasks(self, filters: Filters | None = None, *, view: str = "") -> list[Document]:
+        """GET /tasks."""
+        self._nodes.require_manager(view)
+        return self._services.tasks(filters)
+
+    def task(self, ref: str, *, view: str = "") -> Document:
+        """GET /tasks/{id}."""
+        self._nodes.require_manager(view)
+        return self._documents.task(self._services.task(ref))
+
+    # -- the rest
+
+    def events(self, after: int = 0) -> list[Document]:
+        """The events numbered above ``after`` (``seq``) that are still kept."""
+        return self._events.since(after)
+
+    def containers(self, view: str = "") -> list[Document]:
+        """GET /containers/json of one node."""
+        return containers.rows(self._nodes.asked(view), self._store)
+
+    def create_secret(self, body: Mapping[str, Any]) -> Document:
+        """POST /secrets/create: its ``ID``."""
+        return self._secrets.create(body)
+
+    def secrets(self) -> list[Document]:
+        """GET /secrets."""
+        return self._secrets.listed()
+
+    def create_config(self, body: Mapping[str, Any]) -> Document:
+        """POST /configs/create: its ``ID``."""
+        return self._configs.create(body)
+
+    def configs(self) -> list[Document]:
+        """GET /configs."""
+        return self._configs.listed()
+
+    # -- what only tests and the demo may do
+
+    def add_node(
+        self,
+        name: str,
+        *,
+        role: str = "worker",
+        os: str = "linux",
+        address: str = "",
+        availability: str = "active",
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """Let a node join; returns its id. The first one is a manager and makes the Swarm with its ingress."""
+        first = not self._store.nodes
+        self._index += 1
+        spec = {
+            "Labels": dict(labels or {}),
+            "Role": _ROLE_OF_FIRST if first else role,
+            "Availability": availability,
+        }
+        node = Node(
+            id=self._store.names.swarm_id(),
+            name=name,
+            address=address or _ADDRESS.format(_FIRST_ADDRESS + self._index - 1),
+            spec=spec,
+            os=os,
+            engine_version=self.engine_version,
+        )
+        if first:
+            self.swarm_id = self._store.names.swarm_id()
+        self._nodes.add(node)
+        if first:
+            self._networks.create({"Name": "ingress", "Driver": "overlay", "Ingress": True}, "")
+        return node.id
+
+    def crash_node(self, name: str) -> None:
+        """The machine loses power: its containers are gone, the managers notice a while later."""
+        self._nodes.stop(name)
+
+    def start_node(self, name: str) -> None:
+        """The machine comes up again, with nothing stale on it."""
+        self._nodes.start(name)
+
+    def restart_daemon(self, name: str, seconds: float | None = None) -> None:
+        """`systemctl restart docker` on the node; it is away for so many virtual seconds."""
+        self._nodes.stop(name)
+        self._agenda.after(self._times.daemon_restart if seconds is None else seconds, self._nodes.start, name)
+
+    def cut_off_node(self, name: str) -> None:
+        """The network between the node and the managers breaks; its containers run on."""
+        self._nodes.cut_off(name)
+
+    def reconnect_node(self, name: str) -> None:
+        """The network is back. The node still holds what it held."""
+        self._nodes.reconnect(name)
+
+    def edit_service(self, ref: str, path: str, value: Any) -> None:
+        """Change one part of a service's spec as a stranger would: ``TaskTemplate.ContainerSpec.Env``; None removes."""
+        service = self._services.find(ref)
+        spec = copy.deepcopy(service.spec)
+        *parents, last = path.split(".")
+        part = spec
+        for key in parents:
+            part = part.setdefault(key, {})
+        if value is None:
+            part.pop(last, None)
+        else:
+            part[last] = value
+        self._services.update(service.id, service.version, spec)
+
+    def fail_allocation(self, subnet: str) -> None:
+        """Have the allocator find these addresses taken, by something that no manager shows."""
+        self._pools.refuse(subnet)
+
+    def allow_allocation(self, subnet: str) -> None:
+        """Take ``fail_allocation`` back; what waits is allocated when something else is freed, or minutes later."""
+        self._pools.allow(subnet)
+
+    def hold_peers(self, name: str) -> None:
+        """Keep this node from being seen among the peers of any network."""
+        self._peers.held.add(self._nodes.by_name(name).name)
+
+    def release_peers(self, name: str) -> None:
+        """Let it be seen again."""
+        self._peers.held.discard(name)
+
+    def set_image(
+        self,
+        image: str,
+        *,
+        missing: bool = False,
+        ignores_signals: bool | None = None,
+        exits_after: float | None = None,
+        exit_code: int = 0,
+    ) -> None:
+        """Say how containers of the image behave; see ``images.Image``."""
+        self._agents.images[image] = Image(
+            missing=missing, ignores_signals=ignores_signals, exits_after=exits_after, exit_code=exit_code
+        )
+
+    def log(self, view: str = "") -> list[str]:
+        """What that node's engine has logged since it was started; the leader's has the allocator's complaints."""
+        return [*self._nodes.asked(view).log]
+
+    def _cluster(self) -> Document:
+        moment = self._store.moment(0.0)
+        return {
+            "ID": self.swarm_id,
+            "Version": {"Index": self._store.index},
+            "CreatedAt": moment,
+            "UpdatedAt": moment,
+            "Spec": {
+                "Name": "default",
+                "Labels": {},
+                "Orchestration": {"TaskHistoryRetentionLimit": 5},
+                "Raft": {"SnapshotInterval": 10000, "ElectionTick": 10, "HeartbeatTick": 1},
+                "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
+                "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000},
+                "TaskDefaults": {},
+                "EncryptionConfig": {"AutoLockManagers": False},
+            },
+            "TLSInfo": {"TrustRoot": "", "CertIssuerSubject": "", "CertIssuerPublicKey": ""},
+            "RootRotationInProgress": False,
+            **self._swarm,
+        }
