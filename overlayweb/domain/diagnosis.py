@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
+from overlayweb.domain import mesh
 from overlayweb.domain.addresses import wanted_swarm_tasks
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Network, Node, Service, Swarm
 
 
 def diagnose(swarm: Swarm) -> tuple[Finding, ...]:
-    """Everything wrong, blockers (something does not work) first: the ingress, then nodes, then services by name."""
-    found = (*_ingress(swarm), *_nodes(swarm), *_services(swarm))
+    """Everything wrong, blockers (something does not work) first: the mesh, then nodes, then services by name."""
+    found = (*_mesh(swarm), *_nodes(swarm), *_services(swarm))
     return tuple(sorted(found, key=lambda finding: finding.level is not Level.BLOCKER))
 
 
@@ -25,33 +26,12 @@ def absent_nodes(*, swarm: Swarm, ingress: Network) -> tuple[Node, ...]:
     return tuple(node for node in ready if node.address not in ingress.peers)
 
 
-def _ingress(swarm: Swarm) -> Iterator[Finding]:
-    found = swarm.ingress_networks
-    if not found:
-        yield _about_cluster(
-            swarm,
-            "ingress-none",
-            "There is no ingress network.",
-            f"Create it: {_services_text(len(swarm.published_services))} ports through it.",
-        )
-    elif len(found) > 1:
-        names = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))
-        yield _about_cluster(
-            swarm,
-            "ingress-twice",
-            f"There are {len(found)} ingress networks: {names}. The routing mesh does not work in this state.",
-            "Remove the one that the services do not use, by its id.",
-        )
-    elif not found[0].allocated:
-        yield _about_network(
-            found[0],
-            Level.BLOCKER,
-            "ingress-unallocated",
-            f"Swarm has not allocated {found[0].name}: no published port answers.",
-            "Rebuild it with a subnet that overlaps nothing.",
-        )
-    else:
-        yield from _absent(swarm, found[0])
+def _mesh(swarm: Swarm) -> Iterator[Finding]:
+    found = mesh.recognise(swarm)
+    yield from found.findings
+    if found.ingress is not None and not found.replace:
+        stale = {node.node_id for node in found.stale_nodes}
+        yield from (finding for finding in _absent(swarm, found.ingress) if finding.subject not in stale)
 
 
 def _absent(swarm: Swarm, ingress: Network) -> Iterator[Finding]:
@@ -100,23 +80,3 @@ def _weak(swarm: Swarm, service: Service, running: int, wanted: int) -> Finding:
         message=f"{service.name} runs {running} of {wanted} containers.{said}",
         remedy=f"See docker service ps --no-trunc {service.name}.",
     )
-
-
-def _about_cluster(swarm: Swarm, code: str, message: str, remedy: str) -> Finding:
-    return Finding(level=Level.BLOCKER, code=code, about="cluster", subject=swarm.id, message=message, remedy=remedy)
-
-
-def _about_network(network: Network, level: Level, code: str, message: str, remedy: str) -> Finding:
-    return Finding(
-        level=level,
-        code=code,
-        about="network",
-        subject=network.id,
-        subject_name=network.name,
-        message=message,
-        remedy=remedy,
-    )
-
-
-def _services_text(count: int) -> str:
-    return {0: "no service publishes", 1: "1 service publishes"}.get(count, f"{count} services publish")

@@ -93,7 +93,7 @@ class Outage:
 
 def total(terms: Iterable[Term]) -> float:
     """The sum in seconds, to the hundredth that terms are given in."""
-    return round(sum(term.seconds for term in terms), 2)
+    return round(sum((term.seconds for term in terms), 0.0), 2)
 
 
 def paces(

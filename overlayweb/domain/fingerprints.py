@@ -11,7 +11,7 @@ from overlayweb.domain import addresses, subnets
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.ingress_settings import subnet_of
 from overlayweb.domain.plans import IngressSettings, Plan
-from overlayweb.domain.specs import canonical
+from overlayweb.domain.specs import canonical, publishes_through_ingress
 from overlayweb.domain.swarm import Network, Node, Service, Swarm
 
 Part = tuple[str, str]
@@ -29,6 +29,27 @@ def parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRa
         *_neighbours(swarm, after, reserved),
     ]
     return tuple(_numbered(sorted(found, key=canonical)))
+
+
+def repair_parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRange]) -> tuple[Part, ...]:
+    """(readable subject, digest) pairs in order, for everything that a repair of the mesh depends on.
+
+    Fewer than a rebuild's: in a wedge ports, states of nodes and removed networks come and go, and a person who
+    restarts an engine before the job does not void the approval.
+    """
+    found = [
+        *(("service", s.name, [s.id, s.spec.digest]) for s in swarm.services if may_be_repaired(s)),
+        *(("node", n.hostname, [n.id]) for n in swarm.nodes),
+        *(("ingress", n.name, _network(n)) for n in swarm.ingress_networks),
+        *_neighbours(swarm, after, reserved),
+    ]
+    return tuple(_numbered(sorted(found, key=canonical)))
+
+
+def may_be_repaired(service: Service) -> bool:
+    """Whether a repair may write the service: it publishes through the ingress, or did before its last update."""
+    specs = (service.spec, service.previous_spec)
+    return any(publishes_through_ingress(spec) for spec in specs if spec is not None)
 
 
 def fingerprint(base: Sequence[Part]) -> str:
@@ -78,7 +99,8 @@ def _neighbours(
     swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRange]
 ) -> Iterator[tuple[str, str, object]]:
     wanted = subnet_of(after.subnet)
-    held = addresses.holdings(swarm=swarm, reserved=reserved, without=swarm.ingress_networks)
+    leaving = (*swarm.ingress_networks, *swarm.stale_ingress_networks)
+    held = addresses.holdings(swarm=swarm, reserved=reserved, without=leaving)
     near = {h.id for h in held if wanted and subnets.overlaps(wanted, h.subnet) and h.kind != "node"}
     for network in swarm.networks:
         if not network.ingress and (network.id in near or network.name == after.name):

@@ -20,6 +20,7 @@ _CHECKS = (
     fields.labels,
     cluster.change,
     cluster.ingress,
+    cluster.wedged,
     cluster.versions,
     cluster.networks,
     cluster.nodes,

@@ -21,7 +21,7 @@ from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import pinned, ports_of
 from overlayweb.domain.swarm import Network, Service, Swarm
 
-__all__ = ["KIND", "build", "drift", "effective_ports", "resolved", "settings_of"]
+__all__ = ["KIND", "build", "drift", "effective_ports", "release_effects", "resolved", "settings_of"]
 
 KIND = "ingress_rebuild"
 
@@ -44,7 +44,7 @@ def build(
     timings = timings or Timings()
     ingress = next(iter(sorted(swarm.ingress_networks, key=lambda n: n.id)), None)
     after = resolved(request.settings)
-    effects = _effects(swarm, request, timings, history)
+    effects = release_effects(swarm=swarm, request=request, timings=timings, history=history)
     laid = steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=ingress is not None)
     base = fingerprints.parts(swarm=swarm, after=after, reserved=reserved)
     return Plan(
@@ -98,9 +98,10 @@ class _Choice:
     why: str
 
 
-def _effects(
-    swarm: Swarm, request: IngressRequest, timings: Timings, history: Iterable[ServiceHistory]
+def release_effects(
+    *, swarm: Swarm, request: IngressRequest, timings: Timings, history: Iterable[ServiceHistory]
 ) -> tuple[Effect, ...]:
+    """What taking every published service off the ingress and putting it back does to each."""
     services = swarm.published_services
     wanted = dict(request.strategies)
     names = {network.id: network.name for network in swarm.networks}

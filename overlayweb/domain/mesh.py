@@ -13,7 +13,7 @@ from enum import StrEnum
 from overlayweb.domain.addresses import wanted_swarm_tasks
 from overlayweb.domain.ingress_settings import ipv4_ipam
 from overlayweb.domain.plans import Finding, Level
-from overlayweb.domain.ports import INGRESS_MODE
+from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import Document, Spec, ports_of, publishes_through_ingress
 from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
 
@@ -28,7 +28,7 @@ REFUSALS = (
 )
 """What engines say when they reject a container because the node's ingress is not the Swarm's."""
 
-UNALLOCATED_STATES = frozenset({"new", "pending"})
+
 _STARTING = frozenset({"preparing", "starting", "assigned", "accepted", "ready"})
 
 
@@ -71,13 +71,13 @@ class NodeMesh:
 class Mesh:
     """The verdict on one observation. ``ingress``: the one that the Swarm has, None unless there is exactly one.
 
-    ``replace``: the registered ingress networks that have to be removed and made anew. ``waiting``: ids of services
-    that Swarm has not allocated. ``lost``: ids of services whose ports are gone since an update found no ingress.
+    ``replace``: whether that one has to be removed and made anew. ``waiting``: ids of services that Swarm has not
+    allocated. ``lost``: ids of services that were unpublished while there was no ingress to come back to.
     """
 
     ingress: Network | None
     nodes: tuple[NodeMesh, ...]
-    replace: tuple[Network, ...] = ()
+    replace: bool = False
     waiting: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -89,8 +89,8 @@ class Mesh:
 
     @property
     def repairable(self) -> bool:
-        """Whether a repair job has something to do."""
-        return self.wedged
+        """Whether a repair job can mend it: two ingress networks of the Swarm's own are for a person."""
+        return self.wedged and not any(finding.code == "ingress-twice" for finding in self.findings)
 
     @property
     def stale_nodes(self) -> tuple[NodeMesh, ...]:
@@ -102,45 +102,47 @@ def recognise(swarm: Swarm) -> Mesh:
     """What is wrong with the mesh of this Swarm; no findings when it is whole."""
     registered = swarm.ingress_networks
     ingress = registered[0] if len(registered) == 1 else None
-    replaced = _to_replace(swarm, registered)
+    nodes = tuple(_node(swarm, node, registered) for node in sorted(swarm.nodes, key=lambda n: n.hostname))
+    unusable = ingress is not None and (not ingress.allocated or _is_late(swarm, ingress, nodes))
     mesh = Mesh(
         ingress=ingress,
-        nodes=tuple(_node(swarm, node, registered) for node in sorted(swarm.nodes, key=lambda n: n.hostname)),
-        replace=replaced,
+        nodes=nodes,
+        replace=unusable,
         waiting=tuple(s.id for s in swarm.published_services if _waits(swarm, s)),
-        lost=() if ingress and not replaced else tuple(s.id for s in swarm.services if lost_ports(s)),
+        lost=() if ingress else tuple(s.id for s in swarm.services if lost_ports(s)),
     )
     return replace(mesh, findings=tuple(_findings(swarm, mesh)))
 
 
-def lost_ports(service: Service) -> bool:
-    """Whether the last update took off its ingress ports and changed nothing else that matters.
+def lost_ports(service: Service) -> tuple[PublishedPort, ...]:
+    """The ingress ports that its last update took off, if that update changed nothing else that matters.
 
     That is what a rebuild by hand leaves behind when it breaks off after unpublishing: the ports stand in
     ``PreviousSpec`` only.
     """
     before = service.previous_spec
-    if before is None or publishes_through_ingress(service.spec) or not publishes_through_ingress(before):
-        return False
-    return _without_ports(before) == _without_ports(service.spec)
+    if (
+        before is None
+        or publishes_through_ingress(service.spec)
+        or _without_ports(before) != _without_ports(service.spec)
+    ):
+        return ()
+    return tuple(port for port in ports_of(before) if port.publish_mode == INGRESS_MODE)
 
 
 def _without_ports(spec: Spec) -> Document:
     return {key: value for key, value in spec.document().items() if key not in {"EndpointSpec", "UpdateConfig"}}
 
 
-def _to_replace(swarm: Swarm, registered: tuple[Network, ...]) -> tuple[Network, ...]:
-    if len(registered) > 1:
-        return registered
-    return tuple(n for n in registered if not n.allocated or _is_late(swarm, n))
-
-
-def _is_late(swarm: Swarm, ingress: Network) -> bool:
-    """Allocated, but not when it was made: Swarm gives no service an address on it."""
+def _is_late(swarm: Swarm, ingress: Network, nodes: tuple[NodeMesh, ...]) -> bool:
+    """Allocated, but not when it was made: Swarm gives no service an address on it, and nothing changes that."""
     published = swarm.published_services
     served = any(ingress.id in dict(service.vips) for service in published)
-    hang = [s for s in published if _waits(swarm, s)]
-    return bool(hang) and not served and not swarm.stale_ingress_networks
+    return bool(published) and not served and all(_waits(swarm, s) for s in published) and not any(map(_stale, nodes))
+
+
+def _stale(node: NodeMesh) -> bool:
+    return node.stale
 
 
 def _waits(swarm: Swarm, service: Service) -> bool:
@@ -167,19 +169,24 @@ _Sight = tuple[Presence, bool, tuple[str, ...]]
 
 
 def _presence(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> _Sight:
+    """By what its own engine says; else what the manager on it lists; else peers; else its containers."""
     view = next((v for v in swarm.node_views if v.node_id == node.id and not v.error), None)
     if view is not None:
         return _by_view(view, {n.id for n in registered})
-    stale = swarm.stale_ingress_networks
-    if stale and swarm.manager_id == node.id:
-        return Presence.STALE, True, tuple(f"Its engine still lists {_named(network)}." for network in stale)
-    shown = (
-        *(f"It is a peer of the removed {_named(n)}." for n in stale if node.address in n.peers),
-        *_by_swarm_tasks(swarm, node, registered),
-    )
+    gone = swarm.stale_ingress_networks
+    if gone and swarm.manager_id == node.id:
+        return Presence.STALE, True, tuple(f"Its engine still lists {_named(network)}." for network in gone)
+    held = tuple(f"It is a peer of the removed {_named(network)}." for network in gone if node.address in network.peers)
+    if held:
+        return Presence.STALE, False, held
+    if _joined(swarm, node, registered):
+        return Presence.PRESENT, False, ()
+    # Where peers of the removed one are shown, they are all the nodes that hold it.
+    shown = () if any(network.peers for network in gone) else tuple(_by_swarm_tasks(swarm, node))
     if shown:
         return Presence.STALE, False, shown
-    return _by_peers(node, registered, elsewhere=any(n.peers for n in stale))
+    seen = gone or not registered or any(network.peers for network in registered)
+    return (Presence.ABSENT if seen else Presence.UNKNOWN), False, ()
 
 
 def _by_view(view: NodeView, registered: set[str]) -> _Sight:
@@ -189,28 +196,34 @@ def _by_view(view: NodeView, registered: set[str]) -> _Sight:
     return (Presence.PRESENT if held else Presence.ABSENT), True, ()
 
 
-def _by_peers(node: Node, registered: tuple[Network, ...], *, elsewhere: bool) -> _Sight:
-    peers = {address for network in registered for address in network.peers}
-    if node.address in peers:
-        return Presence.PRESENT, False, ()
-    if peers or elsewhere or not registered:
-        return Presence.ABSENT, False, ()
-    return Presence.UNKNOWN, False, ()
-
-
-def _by_swarm_tasks(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> Iterator[str]:
-    """What containers on the node tell: refused ones, hanging ones, and ones that run on another ingress."""
+def _joined(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> bool:
+    """A peer of the ingress, or it runs a container on it: peers come late after a restart. [lab]"""
+    if any(node.address in network.peers for network in registered):
+        return True
     current = {network.id for network in registered}
+    return any(t.node_id == node.id and _runs_on(t, current) for t in swarm.swarm_tasks)
+
+
+def _by_swarm_tasks(swarm: Swarm, node: Node) -> Iterator[str]:
+    """What containers on a node that is not on the ingress tell: refused ones, and ones that hang.
+
+    Rows of rejected tasks stay listed: what is older than the engine's last registration says nothing any more.
+    """
     for service in swarm.published_services:
-        here = [t for t in swarm.tasks_of(service.id) if t.node_id == node.id]
-        if any(_runs_on(t, current) for t in here):
-            continue  # the node has the right ingress, whatever older rows say
-        weak = len(swarm.running_on(service.id)) < wanted_swarm_tasks(swarm=swarm, service=service)
+        if len(swarm.running_on(service.id)) >= wanted_swarm_tasks(swarm=swarm, service=service):
+            continue
+        here = [t for t in swarm.tasks_of(service.id) if t.node_id == node.id and _since_start(t, node)]
         refused = [t.error for t in here if t.state == "rejected" and any(words in t.error for words in REFUSALS)]
-        if weak and refused:
+        if refused:
             yield f"It rejects containers of {service.name}: {refused[-1].strip().rstrip('.')}."
         elif any(_hangs(t, swarm.observed_at) for t in here):
             yield f"A container of {service.name} has been starting there for more than {HANGS_AFTER.seconds} s."
+
+
+def _since_start(swarm_task: SwarmTask, node: Node) -> bool:
+    return None in (node.updated_at, swarm_task.state_at) or bool(
+        node.updated_at and swarm_task.state_at and swarm_task.state_at > node.updated_at
+    )
 
 
 def _runs_on(swarm_task: SwarmTask, ingress_ids: set[str]) -> bool:
@@ -247,17 +260,20 @@ def _of_ingress(swarm: Swarm, mesh: Mesh) -> Iterator[Finding]:
             "cluster",
             swarm.id,
             f"The Swarm has {len(swarm.ingress_networks)} ingress networks: {named}. The mesh does not work so.",
-            "The repair takes all services off, removes them, and creates one.",
+            "Find out which one the services use, and remove the other one by its id.",
         )
-    for network in mesh.replace:
-        if not network.allocated:
-            message, code = f"Swarm has given {_named(network)} no addresses: no port answers.", "ingress-unallocated"
-        elif len(mesh.replace) > 1:
-            continue
-        else:
-            code = "ingress-late"
-            message = f"{_named(network)} got its addresses too late: Swarm gives services none on it."
-        yield _finding(code, "network", network.id, message, "The repair removes it and creates it anew.", network.name)
+    elif mesh.ingress and mesh.replace:
+        code = "ingress-late" if mesh.ingress.allocated else "ingress-unallocated"
+        yield _finding(code, "network", mesh.ingress.id, _unusable(mesh.ingress), _ANEW, mesh.ingress.name)
+
+
+_ANEW = "The repair removes it and creates it anew."
+
+
+def _unusable(ingress: Network) -> str:
+    if ingress.allocated:
+        return f"{_named(ingress)} got its addresses too late: Swarm gives services none on it."
+    return f"Swarm has given {_named(ingress)} no addresses: no published port answers."
 
 
 def _of_stale(node: NodeMesh) -> Finding:
@@ -284,7 +300,7 @@ def _of_waiting(service: Service) -> Finding:
 
 
 def _of_lost(service: Service) -> Finding:
-    ports = ", ".join(str(p) for p in ports_of(service.previous_spec or service.spec) if p.publish_mode == INGRESS_MODE)
+    ports = ", ".join(map(str, lost_ports(service)))
     return replace(
         _finding(
             "service-ports-lost",

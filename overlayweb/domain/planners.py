@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from overlayweb.domain import fingerprints, ingress_plans
+from overlayweb.domain import fingerprints, ingress_plans, repair_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import ServiceHistory, Timings
 from overlayweb.domain.plans import IngressRequest, Plan
@@ -25,7 +25,7 @@ class Planner(Protocol):
         """The plan, with every problem among its findings."""
 
 
-_PLANNERS: dict[str, Planner] = {ingress_plans.KIND: ingress_plans.build}
+_PLANNERS: dict[str, Planner] = {ingress_plans.KIND: ingress_plans.build, repair_plans.KIND: repair_plans.build}
 
 
 def build(
@@ -51,4 +51,4 @@ def title(plan: Plan) -> str:
     return _TITLES[plan.kind].format(subnet=plan.after.subnet)
 
 
-_TITLES = {ingress_plans.KIND: "Rebuild ingress → {subnet}", "mesh_repair": "Repair the routing mesh"}
+_TITLES = {ingress_plans.KIND: "Rebuild ingress → {subnet}", repair_plans.KIND: "Repair the routing mesh"}

@@ -29,7 +29,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node. ``state``: ready, down, unknown, disconnected. ``availability``: active, pause, drain."""
+    """A node. ``state``: ready, down, unknown, disconnected. ``availability``: active, pause, drain.
+
+    ``updated_at``: when its record last changed; it does whenever its engine registers anew, however quickly.
+    """
 
     id: str
     hostname: str
@@ -41,6 +44,7 @@ class Node:
     engine_version: str = ""
     leader: bool = False
     labels: tuple[tuple[str, str], ...] = ()
+    updated_at: datetime | None = None
 
     @property
     def ready(self) -> bool:

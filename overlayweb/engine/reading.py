@@ -74,6 +74,7 @@ def node(raw: Raw) -> Node:
         engine_version=(description.get("Engine") or {}).get("EngineVersion", ""),
         leader=bool((raw.get("ManagerStatus") or {}).get("Leader")),
         labels=pairs(raw["Spec"].get("Labels")),
+        updated_at=moment(raw.get("UpdatedAt")),
     )
 
 

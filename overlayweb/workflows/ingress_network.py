@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from overlayweb.domain import specs
+from overlayweb.domain import repair_plans, specs
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.swarm import Network
@@ -16,13 +16,18 @@ CREATE_CONFLICT_SECONDS = 60.0
 
 
 def target_settings(context: Context) -> IngressSettings:
-    """What the ingress shall be in this pass."""
-    return context.plan.after if context.current_pass is Pass.FORWARD else context.plan.before
+    """What the ingress shall be in this pass. A repair wants the same in each: what it found does not work."""
+    forward = context.current_pass is Pass.FORWARD or context.plan.kind == repair_plans.KIND
+    return context.plan.after if forward else context.plan.before
 
 
 def existing(context: Context) -> list[Network]:
-    """Every ingress network of the Swarm: one, if all is well. By its flag, never by its name."""
-    return [network for network in context.engine.networks() if network.ingress and network.scope == "swarm"]
+    """Every ingress network of the Swarm: one, if all is well. By its flag, never by its name.
+
+    One that the Swarm has removed and the manager's node still holds is in the list, and is none of them.
+    """
+    listed = [network for network in context.engine.networks() if network.ingress and network.scope == "swarm"]
+    return [network for network in listed if not network.allocated or context.engine.is_registered(network.id)]
 
 
 def current_id(context: Context) -> str:

@@ -11,14 +11,14 @@ settings as the target (RESTORE).
 from collections.abc import Callable
 from functools import partial
 
-from overlayweb.domain import ingress_plans, specs
+from overlayweb.domain import ingress_plans
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import Plan, PlannedStep, Strategy
-from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.engine.errors import NotFound, Refused
 from overlayweb.models import Event, JobService, reserved_ranges
-from overlayweb.workflows import ingress_network, peers, problems, release
+from overlayweb.workflows import ingress_network, peers, problems, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
+from overlayweb.workflows.strength import Strength
 
 DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
@@ -99,9 +99,7 @@ def record(context: Context) -> str:
         service = by_id.get(effect.service_id)
         if service is None or service.spec.digest != effect.spec_digest:
             raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
-        rows.append(
-            _snapshot(context, swarm, service, strategy=effect.strategy, after_seconds=effect.release_after_seconds)
-        )
+        rows.append(snapshots.of_service(context, swarm, service, effect))
     said = _recorded(len(rows))
     context.ledger.record(rows, step=context.step, message=said)
     return said
@@ -212,7 +210,7 @@ def publish(context: Context) -> str:
     other slow (lab, nine services on two cores: the longest outage is 22 s without it, 18 s with it).
     """
     rows = sorted(_rows(context), key=lambda row: row.release_after_seconds)
-    look = _Strength(context, rows)
+    look = Strength(context, rows)
     first = rows[0].release_after_seconds if rows else 0.0
     waited = False
     for row in rows:
@@ -243,7 +241,7 @@ def verify(context: Context) -> str:
     net = ingress_network.current_id(context)
     context.wait("peers", lambda: peers.waiting_for(context, net), seconds=PEERS_SECONDS, every=0.5)
     peers.take_nudges_off(context)
-    context.wait("strength", _Strength(context, rows), seconds=10.0)
+    context.wait("strength", Strength(context, rows), seconds=10.0)
     wrong = [*problems.of_ingress(context), *problems.of_peers(context, net), *problems.of_services(context, rows)]
     if wrong:
         raise OperatorNeededError(wrong)
@@ -261,28 +259,6 @@ def _recorded(count: int) -> str:
     return f"{count} {'service' if count == 1 else 'services'} and the old ingress, saved before anything changes"
 
 
-def _snapshot(
-    context: Context, swarm: Swarm, service: Service, *, strategy: Strategy, after_seconds: float
-) -> JobService:
-    original = service.spec
-    return JobService(
-        job=context.job,
-        service_id=service.id,
-        name=service.name,
-        stack=service.stack,
-        ports=", ".join(str(port) for port in service.ingress_ports),
-        strategy=strategy,
-        release_after_seconds=after_seconds,
-        original=original.text,
-        previous=service.previous_spec.text if service.previous_spec else "",
-        endpoint_ports=[str(port) for port in service.ports],
-        target=specs.pinned(original, service.ports).text,
-        written=original.text,
-        containers_before=len(swarm.running_on(service.id)),
-        containers_now=len(swarm.running_on(service.id)),
-    )
-
-
 def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], net: str) -> None:
     """Wait until the row's time has come, following those that are released already."""
     if context.current_pass is not Pass.FORWARD:
@@ -292,23 +268,6 @@ def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], ne
         context.ledger.progress(context.step, f"{row.name} stops quickly and stays up until the slow ones are ready")
         release.watch_leaving(context, rows, context.engine.swarm_tasks(), net)
         context.sleep(min(left, 0.5))
-
-
-class _Strength:
-    """Follows the starting services; nudges nodes that have not joined while it waits."""
-
-    def __init__(self, context: Context, rows: list[JobService]) -> None:
-        self.context = context
-        self.rows = rows
-        self.net = ingress_network.current_id(context)
-
-    def __call__(self) -> str:
-        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.net)
-        waiting = [row for row in self.rows if row.state == State.STARTING]
-        if not waiting:
-            return ""
-        peers.nudge_again(self.context, self.net)
-        return "Waiting for " + ", ".join(f"{r.name} ({r.containers_now} of {r.containers_before})" for r in waiting)
 
 
 _STEPS: dict[str, Callable[[Context], str]] = {

@@ -18,6 +18,9 @@ from overlayweb.domain.plans import PlannedStep
 from overlayweb.models import Event, Job, JobService, Step
 from overlayweb.workflows.claims import LEASE, Claim, LostClaimError
 
+MOST_ATTEMPTS = 30_000
+"""What the column holds at most; a step that waits for hours is looked at every few seconds."""
+
 
 class RedirectedError(Exception):
     """A person asked for another ending."""
@@ -121,7 +124,7 @@ class Ledger:
             fresh = step.started_at is None
             step.status = StepStatus.RUNNING
             step.started_at = step.started_at or entry.at
-            step.attempts += 1
+            step.attempts = min(step.attempts + 1, MOST_ATTEMPTS)
             step.save(update_fields=["status", "started_at", "attempts"])
             if fresh:
                 entry.event(step.title, kind="step_started", step=step)
@@ -155,6 +158,15 @@ class Ledger:
         with self.entry() as entry:
             entry.event(message, level=level, step=step, subject=subject)
 
+    def announce(
+        self, kind: str, message: str, *, step: Step, subject: str, data: dict[str, Any], **intent: Any
+    ) -> None:
+        """Append a line of this kind, and remember ``intent`` in the step, so that it is said once."""
+        with self.entry() as entry:
+            step.intent = {**step.intent, **intent}
+            step.save(update_fields=["intent"])
+            entry.event(message, kind=kind, level=Event.Level.WARNING, step=step, subject=subject, data=data)
+
     # Services
 
     def record(self, rows: Iterable[JobService], *, step: Step, message: str) -> None:
@@ -182,15 +194,15 @@ class Ledger:
 
     # The job
 
-    def pass_point_of_no_return(self, step: Step) -> None:
-        """Commit that the removal comes next. Raises RedirectedError when a person cancelled just before."""
+    def pass_point_of_no_return(self, step: Step, what: str = "the ingress network is removed next") -> None:
+        """Commit ``what`` comes next. Raises RedirectedError when a person cancelled just before."""
         with self.entry() as entry:
             if entry.job.desired_state != DesiredState.RUN and entry.job.current_pass == Pass.FORWARD:
                 raise RedirectedError
             if entry.job.point_passed:
                 return
             entry.touch(point_passed=True)
-            entry.event("Point of no return: the ingress network is removed next", kind="point", step=step)
+            entry.event(f"Point of no return: {what}", kind="point", step=step)
 
     def take_back_point(self, step: Step) -> None:
         """The engine refused the removal and nothing was removed."""

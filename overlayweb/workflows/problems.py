@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from overlayweb.domain import ingress_plans, specs
 from overlayweb.models import JobService
-from overlayweb.workflows import ingress_network, peers
+from overlayweb.workflows import ingress_network, peers, release
 from overlayweb.workflows.runner import Context
 
 State = JobService.State
@@ -43,7 +43,7 @@ def of_services(context: Context, rows: list[JobService]) -> list[str]:
         if row.state == State.GONE:
             continue
         service = context.engine.service(row.service_id)
-        if service is not None and service.spec != row.target_spec:
+        if service is not None and release.was_touched(row) and service.spec != row.target_spec:
             paths = ", ".join(specs.differences(row.target_spec, service.spec))
             problems.append(f"{row.name} does not equal its snapshot at {paths}.")
         if row.state == State.STARTING:

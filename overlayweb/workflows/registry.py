@@ -1,6 +1,7 @@
 """All workflows by the kind of plan that they carry out."""
 
 from overlayweb.workflows.ingress_rebuild import IngressRebuild
+from overlayweb.workflows.mesh_repair import MeshRepair
 from overlayweb.workflows.runner import Workflow
 
-WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in (IngressRebuild(),)}
+WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in (IngressRebuild(), MeshRepair())}

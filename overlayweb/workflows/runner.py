@@ -38,6 +38,8 @@ class Result(StrEnum):
     NOT_CLAIMED = "not_claimed"
     AGAIN = "again"
     """The slice is over, the job is not: send another message."""
+    WAITS = "waits"
+    """For something that may take hours: nobody works on the job until the sweep rings again."""
     RESTED = "rested"
     """Ended, or waiting for a person."""
     LOST = "lost"
@@ -54,6 +56,13 @@ class OperatorNeededError(Exception):
     def __init__(self, sentences: list[str]) -> None:
         super().__init__(" ".join(sentences))
         self.sentences = sentences
+
+
+class NotYetError(Exception):
+    """What the step waits for may take hours: give the job back, and look again when the sweep rings.
+
+    It rings every few seconds, so nobody is needed to go on, and no worker is busy meanwhile.
+    """
 
 
 class _SliceOverError(Exception):
@@ -181,6 +190,9 @@ def advance(
     except _SliceOverError:
         claims.release(claim, now=clock.now())
         return Result.AGAIN
+    except NotYetError:
+        claims.release(claim, now=clock.now())
+        return Result.WAITS
 
 
 class _Slice:
@@ -252,7 +264,7 @@ class _Slice:
                 context.pulse()
                 detail = self.workflow.run(step.name, context)
             self.ledger.finish(step, detail)
-        except (LostClaimError, _SliceOverError):
+        except (LostClaimError, NotYetError, _SliceOverError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever happens, the ledger gets to know and the way back is found
             return self._stopped(job, step, error)

@@ -44,7 +44,8 @@ def test_a_service_with_nothing_running_weighs_more_than_one_at_half_strength() 
 def test_what_swarm_says_of_a_task_is_passed_on() -> None:
     failed = make_swarm_task(SERVICE, 3, state="rejected", error="ingress sandbox already present")
     found = diagnosis.diagnose(make_swarm(services=[SERVICE], swarm_tasks=[RUNNING[0], failed]))
-    assert "Swarm says: ingress sandbox already present." in found[0].message
+    assert [finding.code for finding in found] == ["node-stale", "service-weak"]
+    assert "Swarm says: ingress sandbox already present." in found[1].message
 
 
 def test_blockers_come_first() -> None:

@@ -41,7 +41,7 @@ class Case:
 
 
 def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[ReservedRange]) -> Case:
-    """The case to judge. Addresses that the replaced ingress holds count as free."""
+    """The case to judge. Addresses of the replaced ingress, and of removed ones that a node holds, count as free."""
     after = resolved(request.settings)
     ingress = next(iter(sorted(swarm.ingress_networks, key=lambda network: network.id)), None)
     return Case(
@@ -53,7 +53,7 @@ def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[Reserve
         services=swarm.published_services,
         subnet=subnet_of(after.subnet),
         ip_range=subnet_of(after.ip_range),
-        held=holdings(swarm=swarm, reserved=reserved, without=swarm.ingress_networks),
+        held=holdings(swarm=swarm, reserved=reserved, without=(*swarm.ingress_networks, *swarm.stale_ingress_networks)),
         avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from overlayweb.domain import mesh
 from overlayweb.domain.checks.case import Case, on_cluster, on_network, on_node
 from overlayweb.domain.ingress_settings import MTU_OPTION, VXLAN_IDS_OPTION, resolved
 from overlayweb.domain.plans import Finding, Level
@@ -42,6 +43,19 @@ def ingress(case: Case) -> Iterator[Finding]:
         )
     else:
         yield from _readable(found[0])
+
+
+def wedged(case: Case) -> Iterator[Finding]:
+    """Nodes that hold an ingress that the Swarm has removed: they would refuse the new one as they refuse this one."""
+    for seen in mesh.recognise(case.swarm).stale_nodes:
+        node = next(node for node in case.swarm.nodes if node.id == seen.node_id)
+        yield on_node(
+            level=Level.BLOCKER,
+            code="node-stale",
+            node=node,
+            message=f"Node {node.hostname} holds an ingress that the Swarm has removed. {' '.join(seen.evidence)}",
+            remedy="Repair the routing mesh first.",
+        )
 
 
 def networks(case: Case) -> Iterator[Finding]:

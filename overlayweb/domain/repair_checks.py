@@ -1,0 +1,82 @@
+"""Every problem of a repair at once: what is wrong with the mesh, and what hinders mending it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.checks import addressing, cluster, fields, overlap, services
+from overlayweb.domain.checks.case import Case, case_of, on_cluster, on_node
+from overlayweb.domain.mesh import Mesh
+from overlayweb.domain.plans import Finding, IngressRequest, Level
+from overlayweb.domain.swarm import Swarm
+
+_CREATES = (
+    fields.name,
+    addressing.subnet,
+    overlap.overlaps,
+    overlap.room,
+    addressing.gateway,
+    fields.mtu,
+    addressing.ip_range,
+    fields.labels,
+    cluster.networks,
+)
+"""What has to hold of the settings where the ingress is made anew; where it is kept they are not asked for."""
+
+_NEVER_TAKEN_OFF = frozenset({"own-service", "service-plugin", "service-job"})
+_WEIGHT = {Level.BLOCKER: 0, Level.WARNING: 1, Level.NOTICE: 2}
+
+
+def find(
+    *, swarm: Swarm, mesh: Mesh, request: IngressRequest, reserved: Sequence[ReservedRange] = ()
+) -> tuple[Finding, ...]:
+    """All findings, blockers first. What the repair mends is a notice here: it does not hinder it."""
+    case = case_of(swarm=swarm, request=request, reserved=reserved)
+    return tuple(sorted(_all(case, mesh), key=lambda finding: _WEIGHT[finding.level]))
+
+
+def _all(case: Case, mesh: Mesh) -> Iterator[Finding]:
+    if not mesh.wedged:
+        yield on_cluster(
+            level=Level.BLOCKER,
+            code="no-wedge",
+            case=case,
+            message="The routing mesh is whole: there is nothing to repair.",
+            remedy="Look at the services that do not work.",
+        )
+    for finding in mesh.findings:
+        yield finding if finding.code == "ingress-twice" else replace(finding, level=Level.NOTICE)
+    if mesh.ingress is None or mesh.replace:
+        for check in _CREATES:
+            yield from check(case)
+    if mesh.replace:
+        yield from (f for f in services.services(case) if f.code in _NEVER_TAKEN_OFF)
+    yield from _nodes(case, mesh)
+
+
+def _nodes(case: Case, mesh: Mesh) -> Iterator[Finding]:
+    for node in sorted(case.swarm.nodes, key=lambda n: n.hostname):
+        if not node.ready:
+            yield on_node(
+                level=Level.WARNING,
+                code="node-not-ready",
+                node=node,
+                message=f"Node {node.hostname} is {node.state}: the repair does not wait for it.",
+                remedy="If it comes back and does not join the ingress, restart its engine once more.",
+            )
+    for seen in mesh.stale_nodes:
+        if case.swarm.own_service_ids and any(
+            t.node_id == seen.node_id for key in case.swarm.own_service_ids for t in case.swarm.running_on(key)
+        ):
+            yield _own(case, seen.node_id)
+
+
+def _own(case: Case, node_id: str) -> Finding:
+    node = next(node for node in case.swarm.nodes if node.id == node_id)
+    return on_node(
+        level=Level.WARNING,
+        code="own-node",
+        node=node,
+        message=f"Overlayweb itself runs on {node.hostname}: a restart of its engine interrupts this page.",
+        remedy="The job goes on by itself once Overlayweb is back.",
+    )

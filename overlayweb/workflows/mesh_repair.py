@@ -1,0 +1,280 @@
+"""Repair a wedged routing mesh: all that the API can do, and a person's restarts of engines in between.
+
+A node that holds an ingress which the Swarm has removed lets go of it in one way only: its engine is restarted. So
+the job names the node and the command, gives itself back, and looks again every few seconds until the node no longer
+holds it; nobody has to say so. Then it takes away an ingress that Swarm cannot use, makes the one that is missing,
+gives services back what they lost, and verifies. A node that does not join in the end is named in the same way.
+
+Ways back: until the ingress is removed or made nothing is lost by putting back what was written (PUT_BACK); after that
+the way back is the same as the way forward (RESTORE).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from overlayweb.domain import mesh, planners, repair_plans
+from overlayweb.domain.lifecycle import Pass
+from overlayweb.domain.mesh import Mesh, NodeMesh, Presence
+from overlayweb.domain.plans import Effect, NodeRestart, Plan, PlannedStep, Strategy
+from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.engine.errors import NotAManager
+from overlayweb.models import Cluster, JobService, reserved_ranges
+from overlayweb.workflows import ingress_network, ingress_rebuild, peers, problems, release, snapshots
+from overlayweb.workflows.runner import Context, NotYetError, OperatorNeededError, StepFailedError
+from overlayweb.workflows.strength import Strength
+
+VIEW_AGE = timedelta(seconds=30)
+"""What a node's own engine showed longer ago says nothing about a restart."""
+READY_SECONDS = 60.0
+SETTLE_SECONDS = 20.0
+"""So long services may come up by themselves before those that hang in NEW are published again."""
+JOIN_SECONDS = 90.0
+"""So long nodes may take to show as peers: after a restart some gossip again only after a minute. [lab]"""
+
+State = JobService.State
+
+
+class MeshRepair:
+    """The workflow, as the runner knows it."""
+
+    kind = repair_plans.KIND
+
+    def steps(self, current_pass: Pass, plan: Plan) -> tuple[PlannedStep, ...]:
+        """The plan's own steps forward; on the way back those that end with a working ingress, or put specs back."""
+        if current_pass is Pass.FORWARD:
+            return plan.steps
+        wanted = ("put-back",) if current_pass is Pass.PUT_BACK else ("create", "publish", "verify")
+        return tuple(PlannedStep(name=name, title=_BACK_TITLES[name], expected_seconds=5.0) for name in wanted)
+
+    def run(self, name: str, context: Context) -> str:
+        """Run one of the steps, named in the plan."""
+        if name.startswith(repair_plans.RESTART_STEP):
+            number = int(name.removeprefix(repair_plans.RESTART_STEP))
+            return restart(context, context.plan.restarts[number - 1], last=number == len(context.plan.restarts))
+        return _STEPS[name](context)
+
+    def way_back(self, context: Context) -> Pass | None:
+        """By what was written. Restarts of engines are nothing that could be put back."""
+        if context.job.point_passed:
+            return Pass.RESTORE
+        return Pass.PUT_BACK if any(map(release.was_touched, context.job.services.all())) else None
+
+    def outcome(self, current_pass: Pass, plan: Plan) -> str:
+        """How a pass that came to its end has left the cluster."""
+        if current_pass is Pass.PUT_BACK:
+            return "Every service has the spec that it had before"
+        return f"The routing mesh is whole: one ingress {plan.after.subnet} on every ready node"
+
+
+def check(context: Context) -> str:
+    """Recompute the plan under the lock: it must be what was approved, and something must be wrong still."""
+    swarm = sight(context)
+    now = repair_plans.build(swarm=swarm, request=context.plan.request, reserved=reserved_ranges(context.job.cluster))
+    if moved := planners.drift(before=context.plan, now=now):
+        reason = f"The cluster changed since the plan was made. {' '.join(moved)} Plan again."
+        context.ledger.mark_stale(reason)
+        raise StepFailedError(reason)
+    if now.blockers:
+        raise StepFailedError(" ".join(finding.message for finding in now.blockers))
+    return " ".join(finding.message for finding in mesh.recognise(swarm).findings)
+
+
+def record(context: Context) -> str:
+    """Save every affected service whole, before anything changes."""
+    if not context.job.services.exists():
+        swarm = context.engine.observe()
+        by_id = {service.id: service for service in swarm.services}
+        rows = [_snapshot(context, swarm, by_id.get(e.service_id), e) for e in context.plan.effects]
+        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
+    return f"{context.job.services.count()} services"
+
+
+def restart(context: Context, wanted: NodeRestart, *, last: bool) -> str:
+    """Name the node and the command, and wait until it has let go of the removed ingress, however long that takes."""
+    found = _recognised(context)
+    seen = next((node for node in found.nodes if node.node_id == wanted.node_id), None) if found else None
+    if found is not None and seen is None:
+        return f"{wanted.hostname} is no longer in the Swarm"
+    if seen is None or seen.stale or not seen.ready:
+        _ask(context, wanted)
+        _look_again(context, f"Waiting for {wanted.hostname}: run `{wanted.command}` there ({wanted.address})")
+    if last:
+        context.wait("nodes", lambda: _not_ready(context), seconds=READY_SECONDS, every=0.5)
+    context.ledger.announce(
+        "restarted",
+        f"{wanted.hostname} let go of the removed ingress",
+        step=context.step,
+        subject=wanted.hostname,
+        data={"node_id": wanted.node_id, "hostname": wanted.hostname},
+    )
+    return f"{wanted.hostname} let go of the removed ingress"
+
+
+def create(context: Context) -> str:
+    """Make the ingress that is missing. From here on the repair is finished, not taken back."""
+    if not context.job.point_passed:
+        context.ledger.pass_point_of_no_return(context.step, "the ingress network is made next")
+    return ingress_rebuild.create(context)
+
+
+def publish(context: Context) -> str:
+    """Give services back what they lost; publish again what hangs in NEW; wait until all are at full strength."""
+    rows = list(context.job.services.all())
+    for row in rows:
+        if row.state in {State.GONE, State.STARTING, State.RUNNING}:
+            continue
+        context.pulse()
+        if _has_to_be_written(row):
+            release.write(context, row, release.on_ingress(row))
+        if row.state != State.GONE:
+            context.ledger.change_service(row, step=context.step, state=State.STARTING, containers_now=0)
+    look = Strength(context, rows)
+    context.wait("settle", look, seconds=SETTLE_SECONDS, every=0.4)
+    _publish_waiting(context, rows)
+    limit = context.step.expected_seconds * 2 + ingress_rebuild.PUBLISH_MARGIN_SECONDS
+    if waiting := context.wait("strength", look, seconds=limit, every=0.4):
+        return f"Not at full strength yet: {waiting}"
+    return f"{len(rows)} of {len(rows)}"
+
+
+def verify(context: Context) -> str:
+    """Restore every spec that was written, then hold the cluster against what was planned.
+
+    A node that does not join is named with its command, and waited for as in the restarts before.
+    """
+    rows = list(context.job.services.all())
+    for row in rows:
+        if release.was_touched(row) and row.state != State.GONE:
+            context.pulse()
+            release.write(context, row, lambda spec: spec)
+    context.wait("peers", lambda: _not_joined(context), seconds=JOIN_SECONDS, every=0.5)
+    away = _away(context)
+    for node in away:
+        _ask(context, repair_plans.restart_of(node))
+    if away:
+        _look_again(context, f"Waiting for {', '.join(f'{n.hostname} ({n.address})' for n in away)} to join")
+    context.wait("strength", Strength(context, rows), seconds=30.0)
+    peers.take_nudges_off(context)
+    wrong = [*problems.of_ingress(context), *problems.of_services(context, [r for r in rows if r.state != State.GONE])]
+    if wrong:
+        raise OperatorNeededError(wrong)
+    return f"One ingress on every ready node; {len(rows)} services at full strength"
+
+
+def put_back(context: Context) -> str:
+    """Give every service that was written the spec that it had when the job began."""
+    rows = [row for row in context.job.services.all() if release.was_touched(row)]
+    for row in rows:
+        if row.target != row.original and not row.edited:
+            context.ledger.change_service(row, step=context.step, target=row.original)
+        release.write(context, row, lambda spec: spec)
+    return f"{len(rows)} of {len(rows)}"
+
+
+def sight(context: Context) -> Swarm:
+    """The Swarm now, with what the nodes' own engines showed in the latest look, where that is recent."""
+    swarm = context.engine.observe()
+    latest = Cluster.objects.get(pk=context.job.cluster_id).swarm()
+    views = latest.node_views if latest else ()
+    recent = tuple(view for view in views if context.now() - view.observed_at < VIEW_AGE)
+    return replace(swarm, node_views=recent)
+
+
+def _recognised(context: Context) -> Mesh | None:
+    """The mesh now; None while the manager itself is starting."""
+    try:
+        found = mesh.recognise(sight(context))
+    except NotAManager:  # what a manager that has just been started may answer
+        return None
+    if context.step.intent.get("troubled_since"):
+        context.ledger.intend(context.step, troubled_since=0, tries=0)  # the patience of each trouble is its own
+    return found
+
+
+def _ask(context: Context, wanted: NodeRestart) -> None:
+    """Say once which engine has to be restarted, and how."""
+    key = f"asked {wanted.node_id}"
+    if context.step.intent.get(key):
+        return
+    context.ledger.announce(
+        "restart",
+        f"On {wanted.hostname} ({wanted.address}) run `{wanted.command}`. {wanted.why}",
+        step=context.step,
+        subject=wanted.hostname,
+        data={
+            "node_id": wanted.node_id,
+            "hostname": wanted.hostname,
+            "address": wanted.address,
+            "command": wanted.command,
+        },
+        **{key: True},
+    )
+
+
+def _look_again(context: Context, waiting_for: str) -> None:
+    """Give the job back; the sweep rings every few seconds."""
+    context.ledger.progress(context.step, waiting_for)
+    context.pulse()
+    raise NotYetError(waiting_for)
+
+
+def _not_ready(context: Context) -> str:
+    """Nodes that register anew after the leader's restart, in words."""
+    away = [node.hostname for node in context.engine.nodes() if not node.ready]
+    return f"Waiting for {', '.join(sorted(away))} to register again" if away else ""
+
+
+def _away(context: Context) -> list[NodeMesh]:
+    """Ready nodes that do not have the ingress."""
+    found = mesh.recognise(sight(context))
+    return [node for node in found.nodes if node.ready and node.presence is not Presence.PRESENT]
+
+
+def _not_joined(context: Context) -> str:
+    away = _away(context)
+    if not away:
+        return ""
+    peers.nudge_again(context, ingress_network.current_id(context))
+    return "Waiting for the ingress on " + ", ".join(node.hostname for node in away)
+
+
+def _has_to_be_written(row: JobService) -> bool:
+    """Taken off by this job, touched before, or without the ports that it had."""
+    return row.strategy != Strategy.AUTOMATIC or release.was_touched(row) or row.target != row.original
+
+
+def _publish_waiting(context: Context, rows: list[JobService]) -> None:
+    """Services that hang in NEW are looked at again by Swarm at their next update only."""
+    waiting = mesh.recognise(context.engine.observe()).waiting
+    for row in rows:
+        if row.service_id in waiting and row.state == State.STARTING:
+            context.pulse()
+            release.write(context, row, release.on_ingress(row))
+
+
+def _snapshot(context: Context, swarm: Swarm, service: Service | None, effect: Effect) -> JobService:
+    if service is None or service.spec.digest != effect.spec_digest:
+        raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
+    lost = bool(mesh.lost_ports(service)) and service.previous_spec is not None
+    target = service.previous_spec if lost else (service.spec if effect.strategy is Strategy.AUTOMATIC else None)
+    return snapshots.of_service(context, swarm, service, effect, target=target, containers=effect.containers)
+
+
+_STEPS: dict[str, Callable[[Context], str]] = {
+    "check": check,
+    "record": record,
+    "release": ingress_rebuild.take_off,
+    "drain": ingress_rebuild.drain,
+    "remove": ingress_rebuild.remove,
+    "create": create,
+    "publish": publish,
+    "verify": verify,
+    "put-back": put_back,
+}
+_BACK_TITLES = {
+    "put-back": "Put back what was written",
+    "create": "Create the ingress",
+    "publish": "Bring services back",
+    "verify": "Verify and restore settings",
+}

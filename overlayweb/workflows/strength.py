@@ -1,0 +1,27 @@
+"""Waiting until services are as strong as they were, or shall be."""
+
+from collections.abc import Sequence
+
+from overlayweb.models import JobService
+from overlayweb.workflows import ingress_network, peers, release
+from overlayweb.workflows.runner import Context
+
+State = JobService.State
+
+
+class Strength:
+    """Follows the starting services; nudges nodes that have not joined while it waits."""
+
+    def __init__(self, context: Context, rows: Sequence[JobService]) -> None:
+        self.context = context
+        self.rows = rows
+        self.net = ingress_network.current_id(context)
+
+    def __call__(self) -> str:
+        """What is still waited for, in words; "" when every service is at full strength."""
+        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.net)
+        waiting = [row for row in self.rows if row.state == State.STARTING]
+        if not waiting:
+            return ""
+        peers.nudge_again(self.context, self.net)
+        return "Waiting for " + ", ".join(f"{r.name} ({r.containers_now} of {r.containers_before})" for r in waiting)
