@@ -2,7 +2,7 @@
 
 The mesh is wedged when a node holds an ingress that the Swarm has removed: it refuses the containers that need the
 new one, and nothing but a restart of its engine makes it let go. What shows that, and what does not, is written in
-docs/decisions/0015-how-a-wedged-mesh-is-recognised.md. Source: lab, engines 20.10.24, 26.1.5 and 28.5.2.
+docs/decisions/0016-how-a-wedged-mesh-is-recognised.md. Source: lab, engines 20.10.24, 26.1.5 and 28.5.2.
 """
 
 from collections.abc import Iterator
@@ -205,10 +205,15 @@ def _joined(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> bool:
 
 
 def _by_swarm_tasks(swarm: Swarm, node: Node) -> Iterator[str]:
-    """What containers on a node that is not on the ingress tell: refused ones, and ones that hang.
+    """What containers on a node that is not on the ingress tell: ones on a network that is gone, refused, hanging.
 
     Rows of rejected tasks stay listed: what is older than the engine's last registration says nothing any more.
     """
+    listed = {network.id for network in swarm.networks}
+    for service in swarm.published_services:
+        here = [t for t in swarm.running_on(service.id) if t.node_id == node.id]
+        if any(not listed.issuperset(t.network_ids) for t in here):
+            yield f"A container of {service.name} runs there on a network that the Swarm has removed."
     for service in swarm.published_services:
         if len(swarm.running_on(service.id)) >= wanted_swarm_tasks(swarm=swarm, service=service):
             continue

@@ -1,0 +1,254 @@
+"""What a wedged mesh looks like from a manager, and the plan that mends it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from overlayweb.domain import ingress_plans, mesh, planners, repair_plans
+from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.mesh import Presence
+from overlayweb.domain.plans import IngressRequest, IngressSettings, Plan, Strategy
+from overlayweb.domain.swarm import NodeView, Service, Swarm, SwarmTask
+from tests.domain.builders import (
+    NOW,
+    make_ingress,
+    make_network,
+    make_node,
+    make_request,
+    make_service,
+    make_spec,
+    make_swarm,
+    make_swarm_task,
+)
+
+PEERS = ("192.168.50.11", "192.168.50.12", "192.168.50.13")
+NEW = make_ingress("10.11.0.0/24", id="ingressnew", peers=())
+STALE = make_ingress(registered=False, peers=PEERS)
+WEB = make_service("shop_web", replicas=3)
+UNPUBLISHED = make_spec("shop_web", published=(), replicas=3)
+
+
+def seen(swarm: Swarm) -> dict[str, Presence]:
+    return {node.hostname: node.presence for node in mesh.recognise(swarm).nodes}
+
+
+def codes(swarm: Swarm) -> list[str]:
+    return [finding.code for finding in mesh.recognise(swarm).findings]
+
+
+def plan_of(swarm: Swarm, **settings: Any) -> Plan:
+    return repair_plans.build(swarm=swarm, request=make_request("10.30.0.0/24", **settings))
+
+
+def wedged(**changes: Any) -> Swarm:
+    """A new ingress, and the removed one on every node."""
+    return make_swarm(ingress=NEW, networks=[STALE], services=[WEB], manager_id="id-node1", swarm_tasks=[], **changes)
+
+
+def lost(**changes: Any) -> Service:
+    """A service whose last update took its ports off."""
+    return replace(WEB, spec=UNPUBLISHED, ports=(), previous_spec=WEB.spec, **changes)
+
+
+def waiting(service: Service = WEB) -> list[SwarmTask]:
+    return [make_swarm_task(service, n, state="new", node_id="", network_ids=()) for n in (1, 2, 3)]
+
+
+def refused(hostname: str, error: str, **changes: Any) -> SwarmTask:
+    return make_swarm_task(WEB, 9, node_id=f"id-{hostname}", state="rejected", error=error, **changes)
+
+
+def test_a_whole_mesh_has_nothing_wrong_and_nothing_to_repair() -> None:
+    swarm = make_swarm(ingress=make_ingress(peers=PEERS), manager_id="id-node1")
+    assert codes(swarm) == []
+    assert set(seen(swarm).values()) == {Presence.PRESENT}
+    assert [finding.code for finding in plan_of(swarm).blockers] == ["no-wedge"]
+
+
+def test_peers_of_the_removed_ingress_hold_it() -> None:
+    assert seen(wedged()) == dict.fromkeys(("node1", "node2", "node3"), Presence.STALE)
+    half = make_swarm(
+        ingress=NEW, networks=[replace(STALE, peers=PEERS[:2])], services=[], manager_id="id-node1", swarm_tasks=[]
+    )
+    assert seen(half) == {"node1": Presence.STALE, "node2": Presence.STALE, "node3": Presence.ABSENT}
+    assert [node.exact for node in mesh.recognise(half).nodes] == [True, False, False]
+
+
+def test_only_the_asked_managers_own_node_holds_what_its_list_shows() -> None:
+    swarm = make_swarm(ingress=NEW, networks=[replace(STALE, peers=())], services=[], manager_id="id-node2")
+    assert [node.hostname for node in mesh.recognise(swarm).stale_nodes] == ["node2"]
+
+
+@pytest.mark.parametrize("words", mesh.REFUSALS)
+def test_a_node_that_refuses_containers_holds_a_removed_ingress(words: str) -> None:
+    swarm = make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node2", f"{words}: abc")])
+    assert seen(swarm)["node2"] is Presence.STALE
+    assert words in mesh.recognise(swarm).findings[0].message
+    assert codes(make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node2", "no such image")])) == []
+
+
+def test_refusals_say_nothing_of_a_node_that_is_on_the_ingress_or_registered_since() -> None:
+    row = refused("node2", mesh.REFUSALS[0])
+    joined = make_swarm(ingress=replace(NEW, peers=PEERS[1:2]), services=[WEB], swarm_tasks=[row])
+    runs = make_swarm_task(WEB, 2, node_id="id-node2", network_ids=(NEW.id,))
+    running = make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[row, runs])
+    nodes = [make_node("node1"), make_node("node2", updated_at=NOW)]
+    restarted = make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[row], nodes=nodes)
+    assert [seen(swarm)["node2"] for swarm in (joined, running, restarted)] == [
+        Presence.PRESENT,
+        Presence.PRESENT,
+        Presence.UNKNOWN,
+    ]
+
+
+def test_a_container_that_hangs_while_starting_tells_of_its_node() -> None:
+    def hangs(seconds: int, peers: tuple[str, ...] = ()) -> Presence:
+        row = make_swarm_task(WEB, 3, state="starting", state_at=NOW - timedelta(seconds=seconds))
+        return seen(make_swarm(ingress=replace(NEW, peers=peers), services=[WEB], swarm_tasks=[row]))["node3"]
+
+    assert (hangs(31), hangs(29)) == (Presence.STALE, Presence.UNKNOWN)
+    assert hangs(31, peers=PEERS) is Presence.PRESENT
+
+
+def test_a_container_that_runs_on_a_network_that_is_gone_tells_of_its_node() -> None:
+    rows = [make_swarm_task(WEB, n) for n in (1, 2, 3)]
+    gone = make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[*rows[:2], replace(rows[2], network_ids=("gone",))])
+    held = make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[replace(r, network_ids=(NEW.id,)) for r in rows])
+    assert seen(gone)["node3"] is Presence.STALE
+    assert set(seen(held).values()) == {Presence.PRESENT}
+
+
+def test_a_nodes_own_view_outweighs_what_the_manager_shows() -> None:
+    def view(hostname: str, *ids: str, error: str = "") -> NodeView:
+        return NodeView(node_id=f"id-{hostname}", hostname=hostname, observed_at=NOW, ingress_ids=ids, error=error)
+
+    views = (view("node1", NEW.id), view("node2"), view("node3", error="refused"))
+    assert seen(wedged(node_views=views)) == {
+        "node1": Presence.PRESENT,
+        "node2": Presence.ABSENT,
+        "node3": Presence.STALE,
+    }
+    whole = make_swarm(ingress=make_ingress(peers=PEERS), node_views=(view("node2", "gone"),))
+    assert codes(whole) == ["node-stale"]
+
+
+def test_an_ingress_that_serves_nobody_is_replaced() -> None:
+    unallocated = make_swarm(ingress=make_ingress(""), services=[WEB], swarm_tasks=waiting())
+    late = make_swarm(services=[WEB], swarm_tasks=waiting())
+    assert codes(unallocated) == ["ingress-unallocated", "service-new"]
+    assert codes(late) == ["ingress-late", "service-new"]
+    served = replace(WEB, vips=((late.ingress_networks[0].id, "10.0.0.5/24"),))
+    assert not mesh.recognise(make_swarm(services=[served], swarm_tasks=waiting(served))).replace
+    assert not mesh.recognise(make_swarm(services=[WEB], swarm_tasks=[*waiting()[:2], make_swarm_task(WEB)])).replace
+
+
+def test_two_ingress_networks_of_the_swarm_are_for_a_person() -> None:
+    swarm = make_swarm(networks=[NEW])
+    assert codes(swarm) == ["ingress-twice"]
+    assert not mesh.recognise(swarm).repairable
+    assert [finding.code for finding in plan_of(swarm).blockers] == ["ingress-twice"]
+
+
+def test_ports_are_lost_only_when_the_last_update_took_nothing_else_and_there_is_no_ingress() -> None:
+    edited = replace(lost(), spec=make_spec("shop_web", published=(), replicas=5))
+    assert codes(make_swarm(ingress=None, services=[lost()])) == ["ingress-none", "service-ports-lost"]
+    assert codes(make_swarm(ingress=None, services=[edited])) == ["ingress-none"]
+    assert codes(make_swarm(ingress=make_ingress(peers=PEERS), services=[lost()])) == []
+
+
+def test_a_plan_restarts_every_holder_the_leader_last_and_touches_no_service() -> None:
+    plan = plan_of(wedged())
+    assert [(r.hostname, r.leader, r.command) for r in plan.restarts] == [
+        ("node2", False, "systemctl restart docker"),
+        ("node3", False, "systemctl restart docker"),
+        ("node1", True, "systemctl restart docker"),
+    ]
+    assert [step.name for step in plan.steps] == [
+        "check",
+        "record",
+        "restart-1",
+        "restart-2",
+        "restart-3",
+        "publish",
+        "verify",
+    ]
+    assert [(e.strategy, e.restarts, e.dark_seconds) for e in plan.effects] == [(Strategy.AUTOMATIC, 0, 0.0)]
+    assert plan.after.subnet == "10.11.0.0/24"  # the Swarm's own stays, whatever was asked for
+    assert plan.blockers == ()
+    assert "systemctl restart docker" in plan.commands
+
+
+def test_a_missing_ingress_is_made_after_the_restarts() -> None:
+    swarm = make_swarm(ingress=None, networks=[STALE], services=[lost()], manager_id="id-node1", swarm_tasks=[])
+    plan = plan_of(swarm)
+    names = [step.name for step in plan.steps]
+    assert names[-4:] == ["restart-3", "create", "publish", "verify"]
+    assert [step.name for step in plan.steps if step.point_of_no_return] == ["create"]
+    assert plan.after.subnet == "10.30.0.0/24"
+    assert [str(port) for port in plan.effects[0].ports] == ["8080→80/tcp"]
+    assert plan.effects[0].restarts == 1
+    assert any("--publish-add published=8080" in line for line in plan.commands)
+
+
+def test_an_unallocated_ingress_is_taken_away_as_in_a_rebuild() -> None:
+    swarm = make_swarm(ingress=make_ingress(""), services=[WEB], swarm_tasks=waiting())
+    plan = plan_of(swarm)
+    assert [step.name for step in plan.steps] == [
+        "check",
+        "record",
+        "release",
+        "drain",
+        "remove",
+        "create",
+        "publish",
+        "verify",
+    ]
+    assert [step.name for step in plan.steps if step.point_of_no_return] == ["remove"]
+    assert plan.effects[0].strategy in {Strategy.STOP, Strategy.UNPUBLISH}
+    own = replace(swarm, own_service_ids=(WEB.id,))
+    assert [finding.code for finding in plan_of(own).blockers] == ["own-service"]
+
+
+def test_settings_are_checked_only_where_the_ingress_is_made() -> None:
+    backend = make_network("backend", "10.30.0.0/24")
+    missing = make_swarm(ingress=None, networks=[backend])
+    assert [finding.code for finding in plan_of(missing).blockers] == ["subnet-overlap"]
+    kept = replace(wedged(), networks=(*wedged().networks, backend))
+    assert plan_of(kept).blockers == ()
+
+
+def test_the_settings_wanted_are_the_latest_known() -> None:
+    known = IngressSettings(subnet="10.77.0.0/24")
+    reserved = [ReservedRange(name="office", cidr="10.0.0.0/16")]
+    none = make_swarm(ingress=None)
+    assert repair_plans.wanted(swarm=wedged()).subnet == "10.11.0.0/24"
+    assert repair_plans.wanted(swarm=make_swarm(ingress=None, networks=[STALE])).subnet == "10.0.0.0/24"
+    assert repair_plans.wanted(swarm=none, last_known=known) == known
+    assert repair_plans.wanted(swarm=none).subnet == "10.0.0.0/24"
+    assert repair_plans.wanted(swarm=none, reserved=reserved).subnet == "10.1.0.0/24"
+
+
+def test_nodes_that_come_back_void_no_plan_and_a_changed_service_does() -> None:
+    before = plan_of(wedged())
+    restarted = replace(wedged(), networks=(NEW,), nodes=tuple(replace(n, state="down") for n in wedged().nodes))
+    changed = replace(wedged(), services=(replace(WEB, spec=make_spec("shop_web", replicas=9)),))
+    assert planners.drift(before=before, now=plan_of(restarted)) == ()
+    assert planners.drift(before=before, now=plan_of(changed)) == (
+        "Service shop_web has been changed: its spec or its ports.",
+    )
+
+
+def test_a_plan_keeps_its_hash_on_its_way_through_the_database() -> None:
+    from overlayweb.models import codec
+
+    for swarm in (wedged(), make_swarm(ingress=None, services=[lost()])):
+        plan = plan_of(swarm)
+        assert codec.load(codec.dump(plan), Plan).sha256 == plan.sha256
+
+
+def test_a_rebuild_is_refused_while_a_node_holds_a_removed_ingress() -> None:
+    swarm = wedged()
+    plan = ingress_plans.build(swarm=swarm, request=IngressRequest(settings=IngressSettings(subnet="10.40.0.0/24")))
+    assert {finding.code for finding in plan.blockers} == {"node-stale"}
