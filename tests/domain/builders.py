@@ -160,7 +160,8 @@ def make_swarm(
     given = tuple(networks or ())
     defaults = (() if ingress is None else (ingress,), (make_bridge(),))
     if swarm_tasks is None:
-        swarm_tasks = [task for s in all_services for task in make_swarm_tasks(s, nodes=len(all_nodes))]
+        made = [task for s in all_services for task in make_swarm_tasks(s, nodes=len(all_nodes))]
+        swarm_tasks = made if ingress else [replace(task, network_ids=()) for task in made]
     swarm = Swarm(
         id="swarm1",
         observed_at=NOW,
