@@ -22,8 +22,9 @@ class Subnet:
     def __init__(self, config: Document) -> None:
         self.block = ipaddress.IPv4Network(config["Subnet"], strict=False)
         giving = ipaddress.IPv4Network(config.get("IPRange") or str(self.block), strict=False)
-        self._first = max(int(giving[0]), int(self.block[1]))
-        self._last = min(int(giving[-1]), int(self.block[-2]))
+        ends = 0 if self.block.prefixlen > _LONGEST_PREFIX else 1  # what is its own and its broadcast address
+        self._first = max(int(giving[0]), int(self.block[0]) + ends)
+        self._last = min(int(giving[-1]), int(self.block[-1]) - ends)
         self._used: set[int] = set()
         self._next = self._first
         self.gateway = self._gateway(config.get("Gateway", ""))
@@ -67,12 +68,14 @@ class Pools:
     """Which subnets are taken, and the next one of the Swarm's default pools.
 
     ``goes_on``: engines before 27 do not come back to a subnet that was freed until all others had their turn.
+    ``old``: engines before API 1.44 find no address for a gateway in a /31.
     """
 
-    def __init__(self, *, pools: Iterable[str], subnet_size: int, goes_on: bool) -> None:
+    def __init__(self, *, pools: Iterable[str], subnet_size: int, goes_on: bool, old: bool) -> None:
         self._pools = [ipaddress.IPv4Network(pool) for pool in pools]
         self._size = subnet_size
         self._goes_on = goes_on
+        self._old = old
         self._turn = 0
         self.taken: dict[str, Subnet] = {}
         self.refused: list[ipaddress.IPv4Network] = []
@@ -108,7 +111,7 @@ class Pools:
         self.taken.pop(network_id, None)
 
     def _check(self, block: ipaddress.IPv4Network, *, looks: bool) -> None:
-        if block.prefixlen > _LONGEST_PREFIX:
+        if block.prefixlen > _LONGEST_PREFIX and self._old:
             raise NoAddressError(f"failed to allocate gateway: no available addresses in {block}")
         if any(block.overlaps(other) for other in self.refused):
             raise NoAddressError("Pool overlaps with other one on this address space")

@@ -55,6 +55,7 @@ class Documents:
                 "Platform": {"Architecture": "x86_64", "OS": node.os},
                 "Resources": {"NanoCPUs": node.nano_cpus, "MemoryBytes": node.memory_bytes},
                 "Engine": {"EngineVersion": node.engine_version, "Plugins": _plugins(node)},
+                "TLSInfo": {"TrustRoot": "", "CertIssuerSubject": "", "CertIssuerPublicKey": ""},
             },
             "Status": {"State": node.state, "Addr": node.address},
         }
@@ -85,7 +86,7 @@ class Documents:
             "ConfigOnly": False,
             "Containers": None,
             "Options": network.options or None,
-            "Labels": spec.get("Labels"),
+            "Labels": spec.get("Labels") or None,
         }
 
     def _service(self, service: Service) -> Document:
@@ -100,7 +101,7 @@ class Documents:
         document = {
             **self._meta(swarm_task),
             "Labels": {},
-            "Spec": swarm_task.spec,
+            "Spec": {key: value for key, value in swarm_task.spec.items() if key != "Runtime"},
             "ServiceID": swarm_task.service_id,
             "Status": self._status(swarm_task),
             "DesiredState": swarm_task.desired.value,
@@ -137,15 +138,20 @@ class Documents:
 
     def _attached(self, network: Network) -> Document:
         spec = network.spec
+        driver, ipam_driver = spec.get("Driver"), spec["IPAM"].get("Driver")
+        configs = spec["IPAM"]["Config"]
         return {
             **self._meta(network),
             "Spec": {
                 "Name": network.name,
                 "Labels": spec.get("Labels") or {},
-                "DriverConfiguration": {"Name": "overlay"},
+                "DriverConfiguration": {"Name": driver} if driver else {},
                 **({"Ingress": True} if network.ingress else {}),
                 **({"Attachable": True} if spec.get("Attachable") else {}),
-                "IPAMOptions": {"Driver": {"Name": "default"}, "Configs": network.ipam},
+                "IPAMOptions": {
+                    "Driver": {"Name": ipam_driver} if ipam_driver else {},
+                    **({"Configs": configs} if configs else {}),
+                },
                 "Scope": "swarm",
             },
             "DriverState": {"Name": network.driver, "Options": network.options},

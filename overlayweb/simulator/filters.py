@@ -8,13 +8,13 @@ Filters = Mapping[str, Iterable[str]]
 
 
 class Query:
-    """Filters of one call. Raises ApiError 400 for a key that the list does not know."""
+    """Filters of one call. Raises ApiError 400 for a key that the list does not know; ``old`` engines shout it."""
 
-    def __init__(self, filters: Filters | None, *, known: frozenset[str]) -> None:
+    def __init__(self, filters: Filters | None, *, known: frozenset[str], old: bool) -> None:
         self._wanted = {key: tuple(values) for key, values in (filters or {}).items()}
         for key in self._wanted:
             if key not in known:
-                raise ApiError(400, f"invalid filter '{key}'")
+                raise ApiError(400, f"{'Invalid' if old else 'invalid'} filter '{key}'")
 
     def __bool__(self) -> bool:
         return bool(self._wanted)

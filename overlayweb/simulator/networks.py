@@ -20,8 +20,6 @@ from overlayweb.simulator.peers import Peers
 from overlayweb.simulator.records import Document, Network, State
 from overlayweb.simulator.store import Store
 
-ALWAYS_LOOKS = (1, 44)
-"""From this version of the API on, the engine refuses a name that its own node has, asked to or not."""
 HIDES_UNALLOCATED = (1, 52)
 """From this one on, inspecting a network that is not allocated finds nothing."""
 _KNOWN = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
@@ -44,7 +42,7 @@ class Networks:
     def listed(self, view: str, filters: Filters | None) -> list[Document]:
         """GET /networks: a manager shows the Swarm's and what only its own node has; a worker only its own."""
         daemon = self._nodes.asked(view)
-        query = Query(filters, known=_KNOWN)
+        query = Query(filters, known=_KNOWN, old=self._nodes.old)
         swarm = [*self._store.networks.values()] if self._shows_swarm(daemon) else []
         rows = [self._documents.network(network) for network in swarm]
         known = {network.id for network in swarm}
@@ -64,12 +62,14 @@ class Networks:
     def create(self, body: Mapping[str, Any], view: str) -> Document:
         """POST /networks/create for the Swarm. It is only noted: the allocator sees to it in a moment."""
         daemon = self._nodes.asked(view)
+        if not daemon.node.manager:
+            words = "Cannot create a multi-host network from a worker node. Please create the network from a manager"
+            raise ApiError(403, f"{words} node.")
         name = str(body.get("Name") or "")
         if name in _PREDEFINED:
             raise ApiError(403, f'operation is not permitted on predefined "{name}" network')
-        swarm = self._shows_swarm(daemon)
-        looks = bool(body.get("CheckDuplicate")) or self._api >= ALWAYS_LOOKS
-        if swarm and any(network.name == name for network in self._store.networks.values()):
+        looks = bool(body.get("CheckDuplicate")) or not self._nodes.old
+        if any(network.name == name for network in self._store.networks.values()):
             raise name_taken(name)
         if looks and any(local.name == name for local in daemon.networks.values()):
             raise name_taken(name)
@@ -80,6 +80,10 @@ class Networks:
         self._store.add(network)
         self._events.say("network", "create", network)
         return {"Id": network.id, "Warning": ""}
+
+    def found(self) -> None:
+        """The ingress that a Swarm begins with."""
+        self._store.add(self._made({"Ingress": True}, "ingress"))
 
     def remove(self, ref: str, view: str) -> None:
         """DELETE /networks/{id}. Of the ingress only specs are asked, never whether containers are on it."""
@@ -134,8 +138,8 @@ class Networks:
         service_specs.refuse_name(name)
         ingress = bool(body.get("Ingress"))
         if ingress and body.get("Attachable"):
-            raise rpc("Unimplemented", "ingress network cannot be attachable")
-        configs = [_config(raw) for raw in (body.get("IPAM") or {}).get("Config") or ()]
+            raise rpc("InvalidArgument", "ingress network cannot be attachable")
+        configs = [_config(raw, strict=not self._nodes.old) for raw in (body.get("IPAM") or {}).get("Config") or ()]
         present = self._store.ingress()
         if ingress and present is not None:
             raise rpc("AlreadyExists", f"ingress network ({present.id}) is already present")
@@ -145,7 +149,8 @@ class Networks:
             "Attachable": bool(body.get("Attachable")),
             "Internal": bool(body.get("Internal")),
             "EnableIPv6": bool(body.get("EnableIPv6")),
-            "IPAM": {"Driver": "default", "Config": configs},
+            "Driver": str(body.get("Driver") or ""),
+            "IPAM": {"Driver": str((body.get("IPAM") or {}).get("Driver") or ""), "Config": configs},
         }
         return Network(id=self._store.names.swarm_id(), name=name, spec=spec, ingress=ingress)
 
@@ -199,8 +204,10 @@ def _endpoint(name: str, address: str) -> Document:
     }
 
 
-def _config(raw: Mapping[str, Any]) -> Document:
+def _config(raw: Mapping[str, Any], *, strict: bool) -> Document:
     config = {key: str(raw[key]) for key in ("Subnet", "IPRange", "Gateway") if raw.get(key)}
+    if strict:
+        _refuse_host_bits(config)
     subnet = _block(config.get("Subnet", ""), "ipam configuration: invalid subnet {}")
     if "IPRange" in config:
         inner = _block(config["IPRange"], "ipam configuration: invalid range {}")
@@ -210,6 +217,14 @@ def _config(raw: Mapping[str, Any]) -> Document:
     if "Gateway" in config:
         _refuse_gateway(config, subnet)
     return config
+
+
+def _refuse_host_bits(config: Document) -> None:
+    for key, noun in (("Subnet", "subnet"), ("IPRange", "ip-range")):
+        asked = config.get(key, "")
+        block = _block(asked, f"invalid {noun} {{}}") if asked else None
+        if block is not None and str(block) != asked:
+            raise ApiError(400, f"invalid network config:\ninvalid {noun} {asked}: it should be {block}")
 
 
 def _refuse_gateway(config: Document, subnet: ipaddress.IPv4Network) -> None:
@@ -244,12 +259,11 @@ def _pick(rows: Iterable[tuple[str, str, Any]], ref: str) -> Any:
 
 
 def _matches(row: Document, query: Query) -> bool:
-    predefined = row["Name"] in {"bridge", "host", "none", "docker_gwbridge", "nat", "ingress"}
     return (
         query.contains("id", row["Id"])
         and query.contains("name", row["Name"])
         and query.exact("driver", row["Driver"])
         and query.exact("scope", row["Scope"])
-        and query.exact("type", "builtin" if predefined else "custom")
+        and query.exact("type", "builtin" if row["Name"] in _PREDEFINED else "custom")
         and query.labels("label", row["Labels"] or {})
     )

@@ -7,7 +7,7 @@ from overlayweb.simulator import mesh
 from overlayweb.simulator.agents import Agents
 from overlayweb.simulator.allocator import Allocator
 from overlayweb.simulator.daemons import Daemon
-from overlayweb.simulator.errors import no_leader, no_swarm, not_a_manager, not_found, out_of_sequence, rpc
+from overlayweb.simulator.errors import ApiError, no_leader, no_swarm, not_a_manager, not_found, out_of_sequence, rpc
 from overlayweb.simulator.events import Events
 from overlayweb.simulator.filters import Filters, Query
 from overlayweb.simulator.orchestrator import Orchestrator
@@ -21,7 +21,10 @@ _ROLES = frozenset({"worker", "manager"})
 
 
 class Nodes:
-    """The nodes and their engines. ``view`` is the name of the node whose engine is asked, "" for the leader's."""
+    """The nodes and their engines. ``view`` is the name of the node whose engine is asked, "" for the leader's.
+
+    ``old``: engines before API 1.44, which word some refusals in another way and look at less.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,8 @@ class Nodes:
         allocator: Allocator,
         orchestrator: Orchestrator,
         events: Events,
+        *,
+        old: bool,
     ) -> None:
         self._store = store
         self._times = times
@@ -38,6 +43,8 @@ class Nodes:
         self._allocator = allocator
         self._orchestrator = orchestrator
         self._events = events
+        self._was_led = False
+        self.old = old
 
     # -- who is asked
 
@@ -87,16 +94,17 @@ class Nodes:
 
     def listed(self, filters: Filters | None) -> list[Node]:
         """Those that the filters of GET /nodes leave."""
-        query = Query(filters, known=_KNOWN)
+        query = Query(filters, known=_KNOWN, old=self.old)
         return [node for node in self._store.nodes.values() if _matches(node, query)]
 
     def update(self, ref: str, version: int, spec: Mapping[str, Any]) -> None:
         """Replace a node's spec: labels, availability, role. Any write is a nudge."""
         node = self.find(ref)
+        for key, known in (("Availability", _AVAILABILITIES), ("Role", _ROLES)):
+            if spec.get(key) not in known:
+                raise ApiError(400, f'invalid {key}: "{spec.get(key, "")}"')
         if version != node.version:
             raise out_of_sequence()
-        if spec.get("Availability") not in _AVAILABILITIES or spec.get("Role") not in _ROLES:
-            raise rpc("InvalidArgument", f"invalid role or availability of node {node.id}")
         if node.manager and spec["Role"] == "worker" and sum(row.manager for row in self._store.nodes.values()) == 1:
             raise rpc("FailedPrecondition", "attempting to demote the last manager of the swarm")
         changes = _changes(node.spec, spec)
@@ -186,7 +194,7 @@ class Nodes:
             self._lead(there[0])
 
     def _lead(self, node: Node) -> None:
-        first = self._store.index <= 1
+        first, self._was_led = not self._was_led, True
         node.leader, node.document = True, None
         self._allocator.restart(self._agents.daemons[node.id])
         if first:

@@ -14,6 +14,7 @@ from overlayweb.simulator.records import Document, Service, State, SwarmTask
 from overlayweb.simulator.store import Store
 
 _KNOWN = frozenset({"id", "label", "mode", "name", "runtime"})
+_DESIRED = frozenset({"accepted", "running", "shutdown"})
 _KNOWN_OF_TASKS = frozenset({"_up-to-date", "desired-state", "id", "label", "name", "node", "runtime", "service"})
 
 
@@ -40,7 +41,7 @@ class Services:
 
     def listed(self, filters: Filters | None, *, status: bool) -> list[Document]:
         """GET /services, with how many Swarm tasks run and how many are wanted when ``status`` is asked for."""
-        query = Query(filters, known=_KNOWN)
+        query = Query(filters, known=_KNOWN, old=self._nodes.old)
         rows = [row for row in self._store.services.values() if not query or _matches(row, query)]
         if not status:
             return [self._documents.service(row) for row in rows]
@@ -115,9 +116,12 @@ class Services:
 
     def tasks(self, filters: Filters | None) -> list[Document]:
         """GET /tasks. Raises ApiError 404 for a service or node that is not there: its rows can not be asked for."""
-        query = Query(filters, known=_KNOWN_OF_TASKS)
+        query = Query(filters, known=_KNOWN_OF_TASKS, old=self._nodes.old)
         if not query:
             return [self._documents.task(row) for row in self._store.tasks.values()]
+        for state in query.values("desired-state"):
+            if state not in _DESIRED:
+                raise ApiError(500, f"Invalid desired-state filter: '{state}'")
         of = {self.find(ref).id for ref in query.values("service")}
         on = {self._nodes.find(ref).id for ref in query.values("node")}
         rows: list[SwarmTask] = []
@@ -195,7 +199,7 @@ def _matches(service: Service, query: Query) -> bool:
 
 
 def _task_matches(swarm_task: SwarmTask, query: Query) -> bool:
-    wanted = {"running", "ready", "accepted"} if swarm_task.wanted else {"shutdown"}
+    wanted = {"running", "accepted"} if swarm_task.wanted else {"shutdown"}
     return (
         query.begins("id", swarm_task.id)
         and (not query.values("desired-state") or bool(wanted & set(query.values("desired-state"))))

@@ -39,6 +39,8 @@ _ROLE_OF_FIRST = "manager"
 _TOKEN = "SWMTKN-1"  # noqa: S105  # how join tokens begin
 _ADDRESS = "192.168.60.{}"
 _FIRST_ADDRESS = 11
+_LOOKS_CLOSER = (1, 44)
+"""From this version of the API on, an engine looks at the name and the addresses of a network before it takes it."""
 _LEAST_FIRST_FIT = 27
 """From this engine on, a subnet of the default pools that was freed is the next one to be given out."""
 
@@ -80,10 +82,13 @@ class World:
     def _wire(self) -> None:
         store, times = self._store, self._times
         major = int(self.engine_version.partition(".")[0])
+        major_api, minor_api = self.api_version.split(".")
+        api = int(major_api), int(minor_api)
         self._pools = Pools(
             pools=self._swarm["DefaultAddrPool"],
             subnet_size=self._swarm["SubnetSize"],
             goes_on=major < _LEAST_FIRST_FIT,
+            old=api < _LOOKS_CLOSER,
         )
         self._documents = Documents(store)
         self._events = Events(store)
@@ -91,13 +96,13 @@ class World:
         self._orchestrator = Orchestrator(store, times)
         self._scheduler = Scheduler(store, times)
         self._agents = Agents(store, times)
-        self._nodes = Nodes(store, times, self._agents, self._allocator, self._orchestrator, self._events)
+        self._nodes = Nodes(
+            store, times, self._agents, self._allocator, self._orchestrator, self._events, old=api < _LOOKS_CLOSER
+        )
         for part in (self._orchestrator, self._scheduler):
             part.running = lambda: self._nodes.led
         self._agents.managers_hear = lambda: self._nodes.led
         self._peers = Peers(store, times, self._agents, store.names)
-        major_api, minor_api = self.api_version.split(".")
-        api = int(major_api), int(minor_api)
         self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
         self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
         self._secrets, self._configs = Kept(store, noun="secret"), Kept(store, noun="config")
@@ -311,9 +316,8 @@ class World:
         )
         if first:
             self.swarm_id = self._store.names.swarm_id()
+            self._networks.found()
         self._nodes.add(node)
-        if first:
-            self._networks.create({"Name": "ingress", "Driver": "overlay", "Ingress": True}, "")
         return node.id
 
     def crash_node(self, name: str) -> None:
