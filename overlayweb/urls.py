@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/news", clusters.cluster_news, name="cluster-news"),
     path("clusters/<slug:name>/ingress/", ingress.ingress, name="ingress"),
     path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),
+    path("clusters/<slug:name>/ingress/repair", ingress.ingress_repair, name="ingress-repair"),
     path("clusters/<slug:name>/ingress/preview", ingress.ingress_preview, name="ingress-preview"),
     path("clusters/<slug:name>/reserved", clusters.reserved_ranges, name="reserved-ranges"),
     path(

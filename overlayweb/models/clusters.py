@@ -4,7 +4,9 @@ from functools import lru_cache
 
 from django.db import models
 
+from overlayweb.domain import mesh
 from overlayweb.domain.addresses import ReservedRange as Reserved
+from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import codec
 from overlayweb.models.secrets import unseal
@@ -45,6 +47,15 @@ class Cluster(models.Model):
     def swarm(self) -> Swarm | None:
         """The latest observation, or None before the first."""
         return _read(self.observation) if self.observation else None
+
+    def mesh(self) -> Mesh | None:
+        """The verdict on its routing mesh, or None before the first observation."""
+        return _recognise(self.observation) if self.observation else None
+
+
+@lru_cache(maxsize=8)
+def _recognise(observation: str) -> Mesh:
+    return mesh.recognise(_read(observation))
 
 
 @lru_cache(maxsize=8)

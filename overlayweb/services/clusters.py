@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
+from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Job
 from overlayweb.models.secrets import seal
@@ -21,10 +22,11 @@ FRESH = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What is known of a cluster now. ``swarm`` None: never seen. ``error``: why the last look failed, or ""."""
+    """What is known of a cluster now. ``swarm``, ``mesh`` None: never seen. ``error``: why the last look failed."""
 
     cluster: Cluster
     swarm: Swarm | None
+    mesh: Mesh | None
     error: str
     fresh: bool
     job: Job | None
@@ -87,6 +89,7 @@ def sight(*, cluster: Cluster, now: datetime) -> Sight:
     return Sight(
         cluster=cluster,
         swarm=cluster.swarm(),
+        mesh=cluster.mesh(),
         error=cluster.error,
         fresh=cluster.observed_at is not None and not cluster.error and now - cluster.observed_at < FRESH,
         job=cluster.jobs.filter(status__in=HOLDS_CLUSTER).select_related("change").first(),

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from overlayweb.templatetags.parts import STATUSES, duration, icon
-from overlayweb.web.job_board import Clock, Mark
+from overlayweb.web.job_clocks import Clock, Mark
 
 register = template.Library()
 

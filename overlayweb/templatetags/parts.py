@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from overlayweb.domain import decoding
+from overlayweb.domain.decoding import Cause
 from overlayweb.domain.plans import IngressSettings, Plan
 from overlayweb.domain.policy import Role
 from overlayweb.models import Cluster
@@ -50,6 +52,11 @@ STATUSES: dict[str, tuple[str, str, str]] = {
     "down": ("danger", "cross", "Down"),
     "unknown": ("warning", "warning", "Unknown"),
     "disconnected": ("danger", "cross", "Disconnected"),
+    # the ingress on a node
+    "mesh-present": ("good", "check", "Present"),
+    "mesh-stale": ("danger", "cross", "Stale"),
+    "mesh-absent": ("warning", "warning", "Absent"),
+    "mesh-unknown": ("quiet", "circle", "Not checked"),
     # findings
     "blocker": ("danger", "cross", "Blocks"),
     "warning": ("warning", "warning", "Warning"),
@@ -129,6 +136,18 @@ def duration(seconds: float | None) -> str:
 def thousands(number: int) -> str:
     """ "65,534"."""
     return f"{number:,}"
+
+
+@register.filter
+def cause(message: str) -> Cause | None:
+    """What a message of the engine in this text means, if that is known."""
+    return decoding.decode(message)
+
+
+@register.filter
+def lines(text: str) -> list[str]:
+    """The lines of a text."""
+    return text.splitlines()
 
 
 @register.filter

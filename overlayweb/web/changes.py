@@ -70,9 +70,10 @@ def change_again(request: HttpRequest, pk: int) -> HttpResponse:
     access.asker(request)
     old = _get_change(request, pk)
     if request.method == "POST":
-        return ingress.ask(request, old.cluster, replaces=old)
+        return ingress.ask(request, old.cluster, kind=old.kind, replaces=old)
     asked = old.plan_record.plan().request
-    return render(request, ingress.PAGE, {"draft": drafts.start(cluster=old.cluster, request=asked, replaces=old)})
+    draft = drafts.start(cluster=old.cluster, kind=old.kind, request=asked, replaces=old)
+    return render(request, ingress.PAGES[old.kind], {"draft": draft})
 
 
 def _get_change(request: HttpRequest, pk: int) -> ChangeRequest:

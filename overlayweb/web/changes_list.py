@@ -15,7 +15,7 @@ from overlayweb.domain.policy import ApprovalMode, Role, may_approve
 from overlayweb.models import ChangeRequest, codec
 from overlayweb.services import installation, roles
 from overlayweb.web import access, history, job_board
-from overlayweb.web.job_board import Mark
+from overlayweb.web.job_clocks import Mark
 
 ROWS_PER_PAGE = 50
 PENDING_SHOWN = 100

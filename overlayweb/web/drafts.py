@@ -7,12 +7,14 @@ from typing import Any
 
 from django.forms import BoundField
 
-from overlayweb.domain import capacity, ingress_settings
+from overlayweb.domain import capacity, ingress_plans, ingress_settings, repair_plans
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level, Plan
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster
-from overlayweb.services import changes
+from overlayweb.services import changes, repairs
+from overlayweb.web import meshes
 from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
+from overlayweb.web.meshes import Hanging, NodeRow
 
 NO_CHANGE = "no-change"
 CALM = (None, "", "automatic")
@@ -35,11 +37,16 @@ class Row:
 
 @dataclass(kw_only=True)
 class Draft:
-    """The form, the plan (None while the cluster was never seen: ``problem`` says why), and what belongs where."""
+    """The form, the plan (None while the cluster was never seen: ``problem`` says why), and what belongs where.
+
+    ``request``: what is asked for, of which a repair reads only what the form shows.
+    """
 
     cluster: Cluster
+    kind: str
     form: IngressForm
     swarm: Swarm | None
+    request: IngressRequest
     plan: Plan | None = None
     problem: str = ""
     replaces: ChangeRequest | None = None
@@ -49,10 +56,38 @@ class Draft:
         """The settings' fields by name."""
         return {name: Row(self.form[name], self._beside(name)) for name in (*SETTINGS, "reason")}
 
+    @property
+    def repairs(self) -> bool:
+        """Whether the mesh is to be repaired, and not the ingress customised."""
+        return self.kind == repair_plans.KIND
+
+    @property
+    def makes_ingress(self) -> bool:
+        """Whether an ingress is made, so that its settings are asked for."""
+        return not self.repairs or _makes_ingress(self.cluster)
+
+    @property
+    def headline(self) -> str:
+        """What is wrong with the mesh, in a sentence; "" when it works."""
+        found = self.cluster.mesh()
+        return meshes.headline(self.swarm, found) if self.swarm and found else ""
+
+    @cached_property
+    def nodes(self) -> list[NodeRow]:
+        """The nodes in the mesh, for a repair."""
+        found = self.cluster.mesh()
+        return meshes.nodes(self.swarm, found) if self.swarm and found and self.repairs else []
+
+    @cached_property
+    def hanging(self) -> list[Hanging]:
+        """The services that hang, for a repair."""
+        found = self.cluster.mesh()
+        return meshes.hanging(self.swarm, found) if self.swarm and found and self.repairs else []
+
     @cached_property
     def services(self) -> list[Row]:
-        """The published services with their strategies."""
-        found = self.swarm.published_services if self.swarm else ()
+        """The published services with their strategies; a repair chooses by itself."""
+        found = self.swarm.published_services if self.swarm and not self.repairs else ()
         return [Row(self.form.strategy_field(s), self._weighty(s.id), s) for s in found]
 
     @property
@@ -121,36 +156,57 @@ class Draft:
         return tuple(f for f in self._findings if f.about == about and f.subject == subject)
 
 
-def start(*, cluster: Cluster, request: IngressRequest | None = None, replaces: ChangeRequest | None = None) -> Draft:
+def start(
+    *,
+    cluster: Cluster,
+    kind: str = ingress_plans.KIND,
+    request: IngressRequest | None = None,
+    replaces: ChangeRequest | None = None,
+) -> Draft:
     """A draft of this request; without one, of the ingress as it is, or of a fresh one where there is none."""
-    swarm = cluster.swarm()
-    data = initial_of(request or IngressRequest(settings=_today(swarm)))
-    draft = _planned(cluster, swarm, data, replaces)
+    data = initial_of(request or IngressRequest(settings=_first(cluster, kind)))
+    draft = read(cluster=cluster, kind=kind, data=data, replaces=replaces)
     draft.forget_missing_reason()
     return draft
 
 
-def read(*, cluster: Cluster, data: Mapping[str, str], replaces: ChangeRequest | None = None) -> Draft:
+def read(
+    *,
+    cluster: Cluster,
+    data: Mapping[str, Any],
+    kind: str = ingress_plans.KIND,
+    replaces: ChangeRequest | None = None,
+) -> Draft:
     """A draft of what was typed."""
-    return _planned(cluster, cluster.swarm(), data, replaces)
-
-
-def _planned(cluster: Cluster, swarm: Swarm | None, data: Mapping[str, Any], replaces: ChangeRequest | None) -> Draft:
-    form = IngressForm(data, services=swarm.published_services if swarm else ())
+    swarm = cluster.swarm()
+    form = IngressForm(data, services=swarm.published_services if swarm and kind == ingress_plans.KIND else ())
     form.full_clean()
-    draft = Draft(cluster=cluster, form=form, swarm=swarm, replaces=replaces)
+    request = form.request()
+    if kind == repair_plans.KIND and swarm and not _makes_ingress(cluster):
+        request = IngressRequest(settings=repairs.wanted(cluster=cluster))
+    draft = Draft(cluster=cluster, kind=kind, form=form, swarm=swarm, request=request, replaces=replaces)
     try:
-        draft.plan = changes.preview(cluster=cluster, request=form.request())
+        draft.plan = changes.preview(cluster=cluster, request=request, kind=kind)
     except changes.NotSeenError as error:
         draft.problem = str(error)
     return draft
 
 
-def _today(swarm: Swarm | None) -> IngressSettings:
+def _makes_ingress(cluster: Cluster) -> bool:
+    found = cluster.mesh()
+    return found is None or found.replace or found.ingress is None
+
+
+def _first(cluster: Cluster, kind: str) -> IngressSettings:
+    """What the form shows first: the settings of today, or those that a repair goes back to."""
+    swarm = cluster.swarm()
+    if kind == repair_plans.KIND and swarm:
+        return _following(repairs.wanted(cluster=cluster))
     networks = swarm.ingress_networks if swarm else ()
-    if not networks:
-        return IngressSettings()
-    settings = ingress_settings.settings_of(networks[0])
+    return _following(ingress_settings.settings_of(networks[0])) if networks else IngressSettings()
+
+
+def _following(settings: IngressSettings) -> IngressSettings:
     usual = settings.gateway == ingress_settings.default_gateway(settings.subnet)
     # A gateway that nobody chose follows the subnet, instead of lying outside as soon as another one is typed.
     return replace(settings, gateway="") if usual else settings

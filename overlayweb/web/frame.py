@@ -12,12 +12,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 from django_htmx.http import trigger_client_event
 
-from overlayweb.domain import policy
+from overlayweb.domain import policy, repair_plans
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus
 from overlayweb.domain.policy import Role
 from overlayweb.models import ChangeRequest, Cluster, Job
 from overlayweb.services import clusters, roles
 from overlayweb.services.clusters import Sight
+from overlayweb.web import meshes
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "overlayweb_theme"
@@ -32,6 +33,7 @@ _PLACES = {
     "cluster-add": "overview",
     "ingress": "ingress",
     "ingress-customise": "ingress",
+    "ingress-repair": "ingress",
     "reserved-ranges": "reserved",
     "changes": "changes",
     "change": "changes",
@@ -96,6 +98,18 @@ class Frame:
         if self.cluster is None:
             return None
         return clusters.sight(cluster=Cluster.objects.get(pk=self.cluster.pk), now=timezone.now())
+
+    @property
+    def mesh_is_wedged(self) -> str:
+        """What is wrong with the cluster's routing mesh, in a sentence; "" while it works."""
+        sight = self.sight
+        return meshes.headline(sight.swarm, sight.mesh) if sight and sight.swarm and sight.mesh else ""
+
+    @cached_property
+    def waiting_repair(self) -> ChangeRequest | None:
+        """The repair of the cluster's mesh that waits for approval, if there is one."""
+        waiting = ChangeRequest.objects.filter(status=ChangeStatus.PENDING, kind=repair_plans.KIND)
+        return waiting.filter(cluster=self.cluster).first() if self.cluster else None
 
     @cached_property
     def asked(self) -> Asked | None:

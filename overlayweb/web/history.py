@@ -17,10 +17,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from overlayweb.domain import ingress_plans, repair_plans
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus, JobStatus
 from overlayweb.models import Approval, ChangeRequest, Cluster, JobService
-from overlayweb.web import job_board
-from overlayweb.web.job_board import Mark
+from overlayweb.web import job_board, job_clocks
+from overlayweb.web.job_clocks import Mark
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -41,6 +42,8 @@ OUTCOMES = [
     *((status, job_board.JOB_MARKS[status].word) for status in _JOB_OUTCOMES),
     *((status, CHANGE_MARKS[status].word) for status in _CHANGE_OUTCOMES),
 ]
+
+KINDS = [("", "Any kind"), (ingress_plans.KIND, "Ingress rebuild"), (repair_plans.KIND, "Mesh repair")]
 
 
 class Ended(TypedDict):
@@ -71,6 +74,7 @@ class FilterForm(forms.Form):
     cluster = forms.ModelChoiceField(
         Cluster.objects.none(), required=False, label="Cluster", empty_label="Any cluster", to_field_name="name"
     )
+    kind = forms.ChoiceField(choices=KINDS, required=False, label="Kind")
     outcome = forms.ChoiceField(choices=OUTCOMES, required=False, label="Outcome")
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
@@ -119,6 +123,8 @@ def _found(wanted: Mapping[str, Any]) -> "QuerySet[WithAnnotations[ChangeRequest
         found = found.filter(Q(author=person) | Exists(Approval.objects.filter(change=OuterRef("pk"), person=person)))
     if cluster := wanted.get("cluster"):
         found = found.filter(cluster=cluster)
+    if kind := wanted.get("kind"):
+        found = found.filter(kind=kind)
     if text := wanted.get("text"):
         found = found.filter(_mentions(text))
     if outcome := wanted.get("outcome"):
@@ -150,7 +156,7 @@ def _row(change: ChangeRequest, dark: timedelta | None) -> HistoryRow:
         change=change,
         mark=job_board.job_mark(job) if job else CHANGE_MARKS[change.status],
         at=(job.finished_at if job else None) or change.decided_at or change.created_at,
-        took=job_board.between(job.started_at, job.finished_at) if job else None,
+        took=job_clocks.between(job.started_at, job.finished_at) if job else None,
         dark=dark.total_seconds() if dark else None,
         said=job.outcome if job else change.status_reason,
     )

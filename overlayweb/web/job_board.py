@@ -11,33 +11,15 @@ from functools import lru_cache
 
 from django.utils import timezone
 
+from overlayweb.domain import repair_plans
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
 from overlayweb.domain.plans import Effect, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
+from overlayweb.web import job_restarts
+from overlayweb.web.job_clocks import Clock, Mark, between
+from overlayweb.web.job_restarts import Restarts
 
 ServiceState = JobService.State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A state as pages show it: ``name`` gives it its icon and colour, ``word`` says it."""
-
-    name: str
-    word: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """A duration in seconds. While it runs on, ``since`` is set and ``seconds`` is 0."""
-
-    seconds: float = 0.0
-    since: datetime | None = None
-    expected: float | None = None
-
-    @property
-    def now(self) -> float:
-        """What it shows at this moment, in seconds."""
-        return (timezone.now() - self.since).total_seconds() if self.since else self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +88,7 @@ class Actions:
     """How the job may be turned round now. ``services``: how many are affected."""
 
     job_id: int
+    kind: str
     cancel: bool
     restore: bool
     started: bool
@@ -124,6 +107,7 @@ class Board:
     state: State
     notes: Notes
     actions: Actions
+    restarts: Restarts
     groups: tuple[StepGroup, ...]
     services: tuple[ServiceRow, ...]
     counts: str
@@ -138,6 +122,7 @@ JOB_MARKS: Mapping[str, Mark] = {
     JobStatus.CANCELLED: Mark(name="cancelled", word="Cancelled"),
     JobStatus.NEEDS_OPERATOR: Mark(name="needs_operator", word="Needs a person"),
 }
+WAITS_FOR_RESTART = Mark(name="needs_operator", word="Waits for a restart")
 _STEP_MARKS: Mapping[str, Mark] = {
     StepStatus.PENDING: Mark(name="todo", word="To come"),
     StepStatus.RUNNING: Mark(name="running", word="Running"),
@@ -154,6 +139,7 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
     ServiceState.GONE: Mark(name="gone", word="Removed by somebody else"),
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
+_HANGS = Mark(name="waiting", word="Waits for the mesh")
 _HEADINGS: Mapping[str, str] = {
     Pass.FORWARD: "",
     Pass.PUT_BACK: "The way back: every service gets its ports again",
@@ -162,7 +148,7 @@ _HEADINGS: Mapping[str, str] = {
 _STRATEGIES: Mapping[str, str] = {
     Strategy.STOP: "stop",
     Strategy.UNPUBLISH: "unpublish",
-    Strategy.AUTOMATIC: "automatic",
+    Strategy.AUTOMATIC: "left alone",
 }
 
 
@@ -178,7 +164,7 @@ def job_mark(job: Job) -> Mark:
 
 
 def read(*, job_id: int, now: datetime | None = None) -> Board:
-    """Read one job's board. Four queries, whatever the job's size. Raises Job.DoesNotExist."""
+    """Read one job's board. Four queries, five for a repair, whatever the job's size. Raises Job.DoesNotExist."""
     at = now or timezone.now()
     job = Job.objects.defer("plan_document").get(pk=job_id)
     plan = plan_of(job.pk, job.plan_sha256)
@@ -191,7 +177,9 @@ def read(*, job_id: int, now: datetime | None = None) -> Board:
     rows = list(job.services.defer("original", "previous", "endpoint_ports", "target", "intent", "written"))
     groups = _groups(job, steps, plan, at)
     services = _services(job, rows, plan, at)
-    state = State(mark=job_mark(job), clock=_job_clock(job, steps, at))
+    restarts = job_restarts.read(job, steps, plan)
+    mark = WAITS_FOR_RESTART if restarts.now else job_mark(job)
+    state = State(mark=mark, clock=_job_clock(job, steps, at))
     return Board(
         job_id=job.pk,
         last_seq=job.last_seq,
@@ -200,6 +188,7 @@ def read(*, job_id: int, now: datetime | None = None) -> Board:
         state=state,
         notes=_notes(job, ahead),
         actions=_actions(job, plan, len(services)),
+        restarts=restarts,
         groups=groups,
         services=services,
         counts=_counted(services),
@@ -274,7 +263,8 @@ def _point(job: Job) -> str:
 def _tries(step: Step) -> str:
     if step.takeovers:
         return f"taken over {_times(step.takeovers)} from a worker that was gone"
-    return f"started {_times(step.attempts)}" if step.attempts > 1 else ""
+    looks = step.name.startswith(repair_plans.RESTART_STEP)  # begun anew each time the job looks
+    return f"started {_times(step.attempts)}" if step.attempts > 1 and not looks else ""
 
 
 def _times(number: int) -> str:
@@ -319,7 +309,11 @@ def _service_row(job: Job, row: JobService, effect: Effect | None, at: datetime)
 
 
 def _service_mark(job: Job, state: str, *, touched: bool) -> Mark:
-    return _UNTOUCHED if job.ended and state == ServiceState.WAITING and not touched else _SERVICE_MARKS[state]
+    if state != ServiceState.WAITING:
+        return _SERVICE_MARKS[state]
+    if job.ended and not touched:
+        return _UNTOUCHED
+    return _HANGS if job.kind == repair_plans.KIND else _SERVICE_MARKS[state]
 
 
 def _dark(job: Job, row: JobService, at: datetime) -> Clock | None:
@@ -353,6 +347,7 @@ def _notes(job: Job, ahead: int) -> Notes:
 def _actions(job: Job, plan: Plan, services: int) -> Actions:
     return Actions(
         job_id=job.pk,
+        kind=job.kind,
         cancel=job.may_cancel,
         restore=job.may_restore,
         started=job.started_at is not None,
@@ -384,10 +379,5 @@ def _queued(job: Job, ahead: int) -> str:
 def _counted(services: Sequence[ServiceRow]) -> str:
     """How many services stand where, in the order of their way: "3 still up, 2 leaving, 4 dark"."""
     counts = Counter(row.mark.word for row in services)
-    words = [*(mark.word for mark in _SERVICE_MARKS.values()), _UNTOUCHED.word]
+    words = [_HANGS.word, *(mark.word for mark in _SERVICE_MARKS.values()), _UNTOUCHED.word]
     return ", ".join(f"{counts[word]} {word.lower()}" for word in words if counts[word])
-
-
-def between(start: datetime | None, end: datetime | None) -> float | None:
-    """Seconds from ``start`` to ``end``; None when either is not known."""
-    return (end - start).total_seconds() if start and end else None

@@ -53,6 +53,7 @@ def parts(board: Board) -> list[Part]:
         Part(element="job-state", template="job_parts.html#state", content=board.state),
         Part(element="job-actions", template="job_actions.html", content=board.actions, form=True),
         Part(element="job-notes", template="job_notes.html", content=board.notes, form=True),
+        Part(element="job-restarts", template="job_restarts.html", content=board.restarts),
         Part(element="job-steps", template="job_steps.html", content=board.groups),
         Part(element="job-counts", template="job_parts.html#counts", content=board.counts),
     )

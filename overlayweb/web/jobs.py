@@ -18,8 +18,9 @@ from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, JobStatus
 from overlayweb.models import Approval, Event, Job
 from overlayweb.services import jobs as job_service
 from overlayweb.services.jobs import NotPossibleError
-from overlayweb.web import access, frame, job_board, job_frames
-from overlayweb.web.job_board import Board, Clock, Mark
+from overlayweb.web import access, frame, job_board, job_clocks, job_frames, job_restarts
+from overlayweb.web.job_board import Board
+from overlayweb.web.job_clocks import Clock, Mark
 
 ENDED_SHOWN = 20
 LINES_PER_PAGE = 500
@@ -163,11 +164,12 @@ def _running_row(job: Job) -> JobRow:
     now = next((step.title for step in steps if step.finished_at is None), "")
     expected = sum(step.expected_seconds for step in steps) or None
     clock = Clock(since=job.started_at, expected=expected) if job.started_at else None
-    return JobRow(job=job, mark=job_board.job_mark(job), clock=clock, step=now)
+    mark = job_board.WAITS_FOR_RESTART if job_restarts.waits(job, steps) else job_board.job_mark(job)
+    return JobRow(job=job, mark=mark, clock=clock, step=now)
 
 
 def _ended_row(job: Job) -> JobRow:
-    took = job_board.between(job.started_at, job.finished_at)
+    took = job_clocks.between(job.started_at, job.finished_at)
     return JobRow(job=job, mark=job_board.job_mark(job), clock=None if took is None else Clock(seconds=took))
 
 

@@ -29,6 +29,7 @@ NOT_FOR_READERS = {
     "change-reject",
     "change-withdraw",
     "ingress-customise",
+    "ingress-repair",
     "ingress-preview",
     "job-accept",
     "job-cancel",

@@ -34,8 +34,10 @@ def test_the_page_shows_settings_services_and_nodes(cluster: Cluster, as_author:
 
 def test_a_node_that_is_not_on_the_ingress_is_named(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
     networks = (make_ingress(peers=("192.168.50.11", "192.168.50.13")), *swarm.networks[1:])
-    see(cluster, replace(swarm, networks=networks))
-    assert "node2 192.168.50.12 Not present" in text(as_author.get("/clusters/prod/ingress/"))
+    elsewhere = tuple(task for task in swarm.swarm_tasks if task.node_id != "id-node2")
+    see(cluster, replace(swarm, networks=networks, swarm_tasks=elsewhere))
+    page = text(as_author.get("/clusters/prod/ingress/"))
+    assert "node2 192.168.50.12 Absent inferred It is not among the ingress's peers." in page
     assert "node2 is not on the ingress" in text(as_author.get("/clusters/prod/"))
 
 
