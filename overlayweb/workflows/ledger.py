@@ -144,6 +144,14 @@ class Ledger:
             step.intent = {**step.intent, **intent}
             step.save(update_fields=["intent"])
 
+    def forget(self, step: Step, keys: Iterable[str]) -> None:
+        """Take what no longer holds out of the step's intent; only a change is written."""
+        gone = set(keys) & set(step.intent)
+        if gone:
+            with self.entry():
+                step.intent = {key: value for key, value in step.intent.items() if key not in gone}
+                step.save(update_fields=["intent"])
+
     def progress(self, step: Step, detail: str, *, level: str = Event.Level.INFO) -> None:
         """Say what is being waited for; only a change is written."""
         if step.detail == detail:
@@ -249,6 +257,8 @@ class Ledger:
         """The plan no longer fits the cluster: the change has to be planned again."""
         with self.entry() as entry:
             change = entry.job.change
+            if change.status == ChangeStatus.STALE:
+                return  # an owner before us came as far as this
             change.status = lifecycle.change_after(ChangeStatus(change.status), ChangeEvent.DRIFT)
             change.status_reason = reason
             change.save(update_fields=["status", "status_reason"])

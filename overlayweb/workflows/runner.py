@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from enum import StrEnum
 from typing import Protocol
 
+from django.db import InterfaceError, OperationalError
+
 from overlayweb.domain.lifecycle import DesiredState, JobEvent, JobStatus, Pass
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.engine.errors import EngineError
@@ -29,6 +31,7 @@ PATIENCE_SECONDS = 15 * 60.0
 MAX_TAKEOVERS = 5
 MAX_BUGS = 3
 _WAITING = "waiting since: "
+_TROUBLE = ("troubled_since", "tries")
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 3.0)
 
 
@@ -155,6 +158,7 @@ class Context:
         """
         key = _WAITING + name
         while waiting_for := check():
+            self.ledger.forget(self.step, _TROUBLE)  # the engine answers again: patience begins anew
             if key not in self.step.intent:
                 self.ledger.intend(self.step, **{key: self.now().timestamp()})
             if self.now().timestamp() - float(self.step.intent[key]) > seconds:
@@ -264,8 +268,8 @@ class _Slice:
                 context.pulse()
                 detail = self.workflow.run(step.name, context)
             self.ledger.finish(step, detail)
-        except (LostClaimError, NotYetError, _SliceOverError):
-            raise
+        except (LostClaimError, NotYetError, _SliceOverError, OperationalError, InterfaceError):
+            raise  # the last two are the database's trouble and not the step's: whoever comes next observes first
         except Exception as error:  # noqa: BLE001 - whatever happens, the ledger gets to know and the way back is found
             return self._stopped(job, step, error)
         return False
