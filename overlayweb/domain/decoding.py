@@ -15,7 +15,7 @@ class Cause:
 
 
 _HOLDS_OLD = "The node still holds an ingress that the Swarm has removed."
-_RESTART = "Nothing but a restart of its engine makes it let go: plan a repair."
+_RESTART = "Nothing but a restart of its engine makes it let go."
 
 _CAUSES = (
     ("ingress sandbox already present", Cause(cause=_HOLDS_OLD, remedy=_RESTART)),
@@ -27,12 +27,12 @@ _CAUSES = (
         "could not find network allocator state",
         Cause(
             cause="The leader has lost track of the network: it was removed while containers were on it.",
-            remedy="The leader's engine has to be restarted, after the other nodes: plan a repair.",
+            remedy="The leader's engine has to be restarted, after the other nodes.",
         ),
     ),
     (
         "service needs ingress network",
-        Cause(cause="The Swarm has no ingress network.", remedy="Create it: plan a repair."),
+        Cause(cause="The Swarm has no ingress network.", remedy="Create it first."),
     ),
     (
         "network with name ingress already exists",

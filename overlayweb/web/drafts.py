@@ -102,8 +102,10 @@ class Draft:
 
     @property
     def notices(self) -> list[Finding]:
-        """What is good to know and stands beside no field."""
-        return self._beside_no_field(Level.NOTICE)
+        """What is good to know and stands beside no field. What a repair mends stands in its evidence."""
+        found = self.cluster.mesh()
+        mended = {finding.code for finding in found.findings} if found and self.repairs else set()
+        return [finding for finding in self._beside_no_field(Level.NOTICE) if finding.code not in mended]
 
     @cached_property
     def room(self) -> capacity.Room | None:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from overlayweb.domain import capacity, commands, ingress_plans, ingress_settings, repair_plans
 from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.mesh import Presence
 from overlayweb.domain.swarm import Network, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, clusters
@@ -31,7 +32,9 @@ def ingress(request: HttpRequest, name: str) -> HttpResponse:
     found = sight.swarm.ingress_networks if sight.swarm else ()
     page = {"cluster": cluster, "sight": sight, "swarm": sight.swarm, "networks": found}
     if sight.swarm and sight.mesh:
-        page |= {"mesh": sight.mesh, "nodes": meshes.nodes(sight.swarm, sight.mesh)}
+        rows = meshes.nodes(sight.swarm, sight.mesh)
+        present = sum(row.node.presence is Presence.PRESENT for row in rows)
+        page |= {"mesh": sight.mesh, "nodes": rows, "present": present}
     if sight.swarm and len(found) == 1:
         page |= _one_ingress(sight.swarm, found[0])
     return render(request, "ingress.html", page)

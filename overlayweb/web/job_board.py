@@ -139,7 +139,7 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
     ServiceState.GONE: Mark(name="gone", word="Removed by somebody else"),
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
-_HANGS = Mark(name="waiting", word="Waits for the mesh")
+_HANGS = Mark(name="waiting", word="Waiting for the mesh")
 _HEADINGS: Mapping[str, str] = {
     Pass.FORWARD: "",
     Pass.PUT_BACK: "The way back: every service gets its ports again",
@@ -288,7 +288,7 @@ def _planned_row(job: Job, effect: Effect) -> ServiceRow:
         mark=_service_mark(job, ServiceState.WAITING, touched=False),
         containers=str(effect.containers),
         dark=None,
-        expected=effect.dark_seconds,
+        expected=_expected(effect),
         note="",
     )
 
@@ -303,9 +303,14 @@ def _service_row(job: Job, row: JobService, effect: Effect | None, at: datetime)
         mark=_service_mark(job, row.state, touched=row.released_at is not None),
         containers=f"{row.containers_now}/{row.containers_before}",
         dark=_dark(job, row, at),
-        expected=effect.dark_seconds if effect else None,
+        expected=_expected(effect) if effect else None,
         note=f"changed by somebody else meanwhile, kept: {', '.join(row.edited)}" if row.edited else "",
     )
+
+
+def _expected(effect: Effect) -> float | None:
+    """How long its ports will be dark, in seconds; None for a service that the job leaves alone."""
+    return None if effect.strategy is Strategy.AUTOMATIC and not effect.dark_seconds else effect.dark_seconds
 
 
 def _service_mark(job: Job, state: str, *, touched: bool) -> Mark:

@@ -21,6 +21,7 @@ class RestartRow:
     """One engine. ``clock``: how long the job has waited for it, or waited."""
 
     key: str
+    number: int
     hostname: str
     address: str
     leader: bool
@@ -31,10 +32,14 @@ class RestartRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarts:
-    """All engines in the order in which they are restarted. ``now``: those that wait for somebody at this moment."""
+    """All engines in the order in which they are restarted. ``now``: those that wait for somebody at this moment.
+
+    ``next``: the node whose turn comes after them, "" when they are the last.
+    """
 
     rows: tuple[RestartRow, ...] = ()
     now: tuple[RestartRow, ...] = ()
+    next: str = ""
 
 
 def read(job: Job, steps: Sequence[Step], plan: Plan) -> Restarts:
@@ -43,11 +48,17 @@ def read(job: Job, steps: Sequence[Step], plan: Plan) -> Restarts:
         return Restarts()
     by_name = {step.name: step for step in steps if step.of_pass == Pass.FORWARD}
     asked = [
-        _row(job, f"restart-{number}", restart, by_name.get(f"{repair_plans.RESTART_STEP}{number}"))
+        _row(job, number, restart, by_name.get(f"{repair_plans.RESTART_STEP}{number}"))
         for number, restart in enumerate(plan.restarts, start=1)
     ]
-    rows = (*asked, *_late(job, by_name.get(VERIFY)))
-    return Restarts(rows=rows, now=tuple(row for row in rows if row.mark == _NOW))
+    rows = (*asked, *_late(job, by_name.get(VERIFY), first=len(asked) + 1))
+    following = next((row for row in rows if row.mark == _TODO), None)
+    leader = " (the leader)" if following and following.leader else ""
+    return Restarts(
+        rows=rows,
+        now=tuple(row for row in rows if row.mark == _NOW),
+        next=f"{following.hostname}{leader}" if following else "",
+    )
 
 
 def waits(job: Job, steps: Sequence[Step]) -> bool:
@@ -60,9 +71,10 @@ def _asks(name: str) -> bool:
     return name.startswith(repair_plans.RESTART_STEP)
 
 
-def _row(job: Job, key: str, restart: NodeRestart, step: Step | None) -> RestartRow:
+def _row(job: Job, number: int, restart: NodeRestart, step: Step | None) -> RestartRow:
     return RestartRow(
-        key=key,
+        key=f"restart-{number}",
+        number=number,
         hostname=restart.hostname,
         address=restart.address,
         leader=restart.leader,
@@ -87,7 +99,7 @@ def _clock(job: Job, step: Step | None) -> Clock | None:
     return Clock(seconds=between(step.started_at, end) or 0.0) if end else Clock(since=step.started_at)
 
 
-def _late(job: Job, verify: Step | None) -> list[RestartRow]:
+def _late(job: Job, verify: Step | None, *, first: int) -> list[RestartRow]:
     """Nodes that turned out not to join only when everything else was done."""
     if verify is None or verify.started_at is None:
         return []
@@ -95,6 +107,7 @@ def _late(job: Job, verify: Step | None) -> list[RestartRow]:
     return [
         RestartRow(
             key=f"late-{event.seq}",
+            number=number,
             hostname=event.data["hostname"],
             address=event.data["address"],
             leader=False,
@@ -102,5 +115,5 @@ def _late(job: Job, verify: Step | None) -> list[RestartRow]:
             mark=_mark(job, verify),
             clock=None if verify.finished_at or job.ended else Clock(since=event.at),
         )
-        for event in said
+        for number, event in enumerate(said, start=first)
     ]

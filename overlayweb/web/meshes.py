@@ -43,7 +43,7 @@ def headline(swarm: Swarm, mesh: Mesh) -> str:
     """What is wrong with the mesh, in one or two sentences; "" when it works."""
     if not mesh.wedged:
         return ""
-    stale = [node.hostname for node in mesh.stale_nodes]
+    stale = [node.hostname for node in mesh.nodes if node.stale]
     if not swarm.ingress_networks:
         held = f" {_several(stale)} still {_verb(stale, 'holds', 'hold')} the removed one." if stale else ""
         return f"There is no ingress network. The published ports of the services answer nowhere.{held}"
