@@ -29,6 +29,7 @@ REFUSALS = (
 """What engines say when they reject a container because the node's ingress is not the Swarm's."""
 
 
+_WANTED = frozenset({"running", "ready"})
 _STARTING = frozenset({"preparing", "starting", "assigned", "accepted", "ready"})
 
 
@@ -146,9 +147,17 @@ def _stale(node: NodeMesh) -> bool:
 
 
 def _waits(swarm: Swarm, service: Service) -> bool:
-    """Whether all its wanted tasks are new: Swarm has not allocated the service."""
-    wanted = [t for t in swarm.tasks_of(service.id) if t.desired_state in {"running", "ready"}]
-    return bool(wanted) and all(t.state == "new" for t in wanted)
+    """Whether Swarm has not allocated it on the ingress: tasks in NEW, no address of its own there.
+
+    Containers from before it was published may run on beside them: its update does not come past the first new task.
+    A service on other networks too may hang for their sake; it counts where no ingress could serve it.
+    """
+    registered = {network.id for network in swarm.ingress_networks}
+    if not registered.isdisjoint(key for key, _ in service.vips):
+        return False
+    usable = any(network.allocated for network in swarm.ingress_networks)
+    hangs = any(t.state == "new" and t.desired_state in _WANTED for t in swarm.tasks_of(service.id))
+    return hangs and not (usable and service.network_ids)
 
 
 def _node(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> NodeMesh:

@@ -1,7 +1,7 @@
 """The plan of a repair of the routing mesh: pure arithmetic on one observation and one request.
 
 1. Recognise what is wrong.
-2. Name the engines that a person has to restart: the holders of a removed ingress, the leader last.
+2. Name the engines that a person has to restart: the holders of a removed ingress, and the leader, last.
 3. Say what happens to each service: nothing, published again, or taken off and put back.
 4. Lay the steps: record, restarts, take off and remove what is unusable, create what is missing, publish, verify.
 5. Sign it with a fingerprint of what it depends on.
@@ -84,7 +84,7 @@ def build(
     found = mesh.recognise(swarm)
     kept = found.ingress if not found.replace else None
     after = settings_of(kept) if kept else resolved(request.settings)
-    restarts = tuple(restart_of(node) for node in found.stale_nodes if node.ready)
+    restarts = _restarts(found)
     effects = tuple(sorted(_effects(swarm, found, request, timings, list(history)), key=lambda e: e.service_name))
     laid = _steps(swarm, found, effects, after, timings, restarts)
     base = fingerprints.repair_parts(swarm=swarm, after=after, reserved=reserved)
@@ -113,6 +113,20 @@ def build(
         base=base,
         restarts=restarts,
     )
+
+
+def _restarts(found: Mesh) -> tuple[NodeRestart, ...]:
+    """Of every holder, and of the leader in any case.
+
+    A leader that removed the ingress under running containers loses track of them: until it is restarted, containers
+    on healed nodes hang while they are prepared, whether it holds the ingress itself or not. [lab, engine 28.5.2]
+    """
+    stale = [restart_of(node) for node in found.stale_nodes if node.ready]
+    leaders = [node for node in found.nodes if node.leader and node.ready and not node.stale]
+    return tuple(stale + [replace(restart_of(node), why=_LEADER) for node in leaders]) if stale else ()
+
+
+_LEADER = "It is the leader, which has lost track of the addresses of the removed ingress."
 
 
 def restart_of(node: NodeMesh) -> NodeRestart:

@@ -15,9 +15,9 @@ from datetime import timedelta
 
 from overlayweb.domain import mesh, planners, repair_plans
 from overlayweb.domain.lifecycle import Pass
-from overlayweb.domain.mesh import Mesh, NodeMesh, Presence
+from overlayweb.domain.mesh import NodeMesh, Presence
 from overlayweb.domain.plans import Effect, NodeRestart, Plan, PlannedStep, Strategy
-from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.domain.swarm import Node, Service, Swarm
 from overlayweb.engine.errors import NotAManager
 from overlayweb.models import Cluster, JobService, reserved_ranges
 from overlayweb.workflows import ingress_network, ingress_rebuild, peers, problems, release, snapshots
@@ -84,6 +84,7 @@ def record(context: Context) -> str:
     """Save every affected service whole, before anything changes."""
     if not context.job.services.exists():
         swarm = context.engine.observe()
+        context.ledger.intend(context.step, registered={node.id: _registered(node) for node in swarm.nodes})
         by_id = {service.id: service for service in swarm.services}
         rows = [_snapshot(context, swarm, by_id.get(e.service_id), e) for e in context.plan.effects]
         context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
@@ -91,24 +92,23 @@ def record(context: Context) -> str:
 
 
 def restart(context: Context, wanted: NodeRestart, *, last: bool) -> str:
-    """Name the node and the command, and wait until it has let go of the removed ingress, however long that takes."""
-    found = _recognised(context)
-    seen = next((node for node in found.nodes if node.node_id == wanted.node_id), None) if found else None
-    if found is not None and seen is None:
+    """Name the node and the command, and wait until its engine was restarted, however long that takes."""
+    swarm = _patient_sight(context)
+    if swarm is not None and wanted.node_id not in {node.id for node in swarm.nodes}:
         return f"{wanted.hostname} is no longer in the Swarm"
-    if seen is None or seen.stale or not seen.ready:
+    if swarm is None or not _is_back(context, wanted, swarm):
         _ask(context, wanted)
         _look_again(context, f"Waiting for {wanted.hostname}: run `{wanted.command}` there ({wanted.address})")
     if last:
         context.wait("nodes", lambda: _not_ready(context), seconds=READY_SECONDS, every=0.5)
     context.ledger.announce(
         "restarted",
-        f"{wanted.hostname} let go of the removed ingress",
+        f"{wanted.hostname} is back",
         step=context.step,
         subject=wanted.hostname,
         data={"node_id": wanted.node_id, "hostname": wanted.hostname},
     )
-    return f"{wanted.hostname} let go of the removed ingress"
+    return f"{wanted.hostname} is back"
 
 
 def create(context: Context) -> str:
@@ -181,15 +181,33 @@ def sight(context: Context) -> Swarm:
     return replace(swarm, node_views=recent)
 
 
-def _recognised(context: Context) -> Mesh | None:
-    """The mesh now; None while the manager itself is starting."""
+def _patient_sight(context: Context) -> Swarm | None:
+    """The Swarm now; None while the manager itself is starting."""
     try:
-        found = mesh.recognise(sight(context))
+        swarm = sight(context)
     except NotAManager:  # what a manager that has just been started may answer
         return None
     if context.step.intent.get("troubled_since"):
         context.ledger.intend(context.step, troubled_since=0, tries=0)  # the patience of each trouble is its own
-    return found
+    return swarm
+
+
+def _is_back(context: Context, wanted: NodeRestart, swarm: Swarm) -> bool:
+    """Whether the node is ready and holds no removed ingress; the leader has to have registered anew, too.
+
+    A restart too quick for the managers to miss the node shows all the same: it is no peer of the removed ingress any
+    more, and its record has changed.
+    """
+    seen = next(node for node in mesh.recognise(swarm).nodes if node.node_id == wanted.node_id)
+    if seen.stale or not seen.ready:
+        return False
+    recorded = context.job.steps.get(name="record").intent.get("registered", {})
+    now = {node.id: _registered(node) for node in swarm.nodes}
+    return not wanted.leader or recorded.get(wanted.node_id) != now[wanted.node_id]
+
+
+def _registered(node: Node) -> str:
+    return node.updated_at.isoformat() if node.updated_at else ""
 
 
 def _ask(context: Context, wanted: NodeRestart) -> None:

@@ -141,7 +141,17 @@ def test_an_ingress_that_serves_nobody_is_replaced() -> None:
     assert codes(late) == ["ingress-late", "service-new"]
     served = replace(WEB, vips=((late.ingress_networks[0].id, "10.0.0.5/24"),))
     assert not mesh.recognise(make_swarm(services=[served], swarm_tasks=waiting(served))).replace
-    assert not mesh.recognise(make_swarm(services=[WEB], swarm_tasks=[*waiting()[:2], make_swarm_task(WEB)])).replace
+    assert not mesh.recognise(make_swarm(services=[WEB])).replace
+
+
+def test_a_service_waits_beside_its_old_containers_and_not_for_another_network() -> None:
+    rows = [*waiting()[:1], make_swarm_task(WEB, 2, network_ids=())]
+    beside = make_swarm(ingress=make_ingress(""), services=[WEB], swarm_tasks=rows)
+    backend = make_network()
+    elsewhere = replace(WEB, network_ids=(backend.id,))
+    other = make_swarm(services=[elsewhere], networks=[backend], swarm_tasks=waiting(elsewhere))
+    assert mesh.recognise(beside).waiting == (WEB.id,)
+    assert mesh.recognise(other).waiting == ()
 
 
 def test_two_ingress_networks_of_the_swarm_are_for_a_person() -> None:
@@ -178,6 +188,12 @@ def test_a_plan_restarts_every_holder_the_leader_last_and_touches_no_service() -
     assert plan.after.subnet == "10.11.0.0/24"  # the Swarm's own stays, whatever was asked for
     assert plan.blockers == ()
     assert "systemctl restart docker" in plan.commands
+
+
+def test_the_leader_is_restarted_last_even_where_it_holds_nothing() -> None:
+    plan = plan_of(make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node3", mesh.REFUSALS[0])]))
+    assert [restart.hostname for restart in plan.restarts] == ["node3", "node1"]
+    assert "leader" in plan.restarts[1].why
 
 
 def test_a_missing_ingress_is_made_after_the_restarts() -> None:
