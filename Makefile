@@ -10,10 +10,14 @@ TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fo
 QUICK := not dockerd and not chromium and not slow
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-quick lint format test-tools lock lab secrets clean
+.PHONY: up demo test test-quick lint format test-tools lock lab secrets clean
 
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
+
+# The demo Swarm with four people and a past, in a data folder of its own.
+demo: .venv/installed-base
+	@OVERLAYWEB_DATA="$${OVERLAYWEB_DATA:-data/demo}" OVERLAYWEB_DEMO=1 $(BIN)/python manage.py up
 
 # Two processes share the files: much of the time goes in waiting for engines and leases.
 test: lint

@@ -30,13 +30,18 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The environment, typed. Where a value is unusable its default stands here and `problems` names it."""
+    """The environment, typed. Where a value is unusable its default stands here and `problems` names it.
+
+    `demo`: whether `up` brings the demo Swarm; None: where there is nothing else.
+    """
 
     data: Path
     database: dict[str, Any] = field(repr=False)
     redis_url: str = field(repr=False)
     redis_program: str
     docker_host: str
+    docker_host_given: bool
+    demo: bool | None
     host: str
     port: int
     allowed_hosts: tuple[str, ...]
@@ -84,6 +89,10 @@ class _Reader:
             return default
         return word in TRUE_WORDS
 
+    def choice(self, name: str) -> bool | None:
+        """A yes or no, or None where nothing is said."""
+        return self.flag(name) if self.text(name) else None
+
     def port(self, name: str, default: int) -> int:
         """A TCP port, 1 to 65535."""
         word = self.text(name, str(default))
@@ -121,6 +130,8 @@ def read(*, environment: Mapping[str, str], base: Path) -> Configuration:
         redis_url=reader.url("E006", "REDIS_URL", ("redis", "rediss", "unix")),
         redis_program=reader.text("OVERLAYWEB_REDIS_SERVER", "redis-server"),
         docker_host=reader.url("E007", "DOCKER_HOST", ("unix", "tcp", "ssh"), "unix:///var/run/docker.sock"),
+        docker_host_given=bool(reader.text("DOCKER_HOST")),
+        demo=reader.choice("OVERLAYWEB_DEMO"),
         host=host,
         port=reader.port("OVERLAYWEB_PORT", 8000),
         allowed_hosts=_allowed_hosts(reader, host),

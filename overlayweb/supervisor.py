@@ -27,10 +27,16 @@ class Program:
     patience: int = 5
 
 
-def programs(*, given: Configuration, broker: brokers.Broker, base: Path) -> tuple[Program, ...]:
-    """The web process, the worker and the sweep, and before them the private Redis where that is the broker."""
+def programs(
+    *, given: Configuration, broker: brokers.Broker, base: Path, demo: Path | None = None
+) -> tuple[Program, ...]:
+    """The web process, the worker and the sweep.
+
+    With them the private Redis where that is the broker, and the demo Swarm where it has a socket.
+    """
     own = (_web(given), _worker(), _sweep(base))
-    return (_redis(given), *own) if broker.kind is brokers.Kind.PRIVATE_REDIS else own
+    redis = (_redis(given),) if broker.kind is brokers.Kind.PRIVATE_REDIS else ()
+    return (*redis, *((_demo(demo),) if demo else ()), *own)
 
 
 def _web(given: Configuration) -> Program:
@@ -56,7 +62,14 @@ def _worker() -> Program:
 
 
 def _sweep(base: Path) -> Program:
-    return Program(name="sweep", command=(sys.executable, str(base / "manage.py"), "sweep"))
+    """The clusters that come by themselves are registered before it starts, by whoever starts it."""
+    return Program(name="sweep", command=(sys.executable, str(base / "manage.py"), "sweep", "--registered"))
+
+
+def _demo(socket: Path) -> Program:
+    """The demo Swarm, which begins anew whenever it is started."""
+    command = (sys.executable, "-m", "overlayweb.simulator", "--socket", str(socket), "--content", "demo")
+    return Program(name="demo", command=command)
 
 
 def _redis(given: Configuration) -> Program:

@@ -15,6 +15,10 @@ class Role(StrEnum):
     """Sees everything, changes nothing."""
 
 
+ROLE_WORDS = {Role.ADMIN: "administrator", Role.MEMBER: "member", Role.READER: "reader"}
+"""What people read for each role."""
+
+
 class ApprovalMode(StrEnum):
     """Chosen in set-up, shown on every change."""
 

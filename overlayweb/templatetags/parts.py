@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from overlayweb.domain import decoding
 from overlayweb.domain.decoding import Cause
 from overlayweb.domain.plans import IngressSettings, Plan
-from overlayweb.domain.policy import Role
+from overlayweb.domain.policy import ROLE_WORDS, Role
 from overlayweb.models import Cluster
 from overlayweb.web import frame
 
@@ -159,7 +159,7 @@ def known(cluster: Cluster) -> str:
 @register.filter
 def role(name: str) -> str:
     """What a role is called: "administrator", "member", "reader"."""
-    return {Role.ADMIN: "administrator"}.get(Role(name), name)
+    return ROLE_WORDS[Role(name)]
 
 
 @register.filter

@@ -5,7 +5,7 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
@@ -19,12 +19,19 @@ class Command(BaseCommand):
 
     help = "Re-enqueues jobs whose worker or message is gone, and asks for fresh observations."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What `up` says."""
+        parser.add_argument(
+            "--registered", action="store_true", help="register no cluster: what is to be there is there already"
+        )
+
+    def handle(self, *_args: Any, registered: bool, **_options: Any) -> None:
         """Sweep every second until SIGTERM or SIGINT."""
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-        clusters.register_local(now=timezone.now())
+        if not registered:
+            clusters.register_local(now=timezone.now())
         while not stop.is_set():
             try:
                 recovery.sweep(now=timezone.now())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -19,6 +19,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from overlayweb import processes, supervisor
 from overlayweb.configuration import Configuration
+
+if TYPE_CHECKING:
+    from overlayweb.demo.start import Start
 
 START_LIMIT = 60  # seconds until the web process must answer
 STOP_LIMIT = 15  # seconds until what did not stop is killed
@@ -31,6 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Prepare the data folder, start everything, say where it runs, wait for the end."""
+        from overlayweb.demo import start
+
         given: Configuration = settings.OVERLAYWEB_CONFIGURATION
         (given.data / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         with _only_one(given.data):
@@ -39,18 +44,23 @@ class Command(BaseCommand):
             if not settings.DEBUG:
                 call_command("collectstatic", interactive=False, verbosity=0)
             self.stdout.write(settings.OVERLAYWEB_BROKER.reason)
-            with _running(given) as run:
+            begun = start.prepare(given)
+            with _running(given, begun.socket) as run:
                 if run.answers():
-                    self._say_where(given)
+                    self._say_where(given, begun)
                 run.wait()
         self.stdout.write(f"Stopped. The data stays in {given.data}.")
 
-    def _say_where(self, given: Configuration) -> None:
-        """Print the one-time link while nobody has an account, and the address."""
+    def _say_where(self, given: Configuration, begun: "Start") -> None:
+        """Print what was decided about the demo, the one-time links of who has no account yet, and the address."""
         from overlayweb.services import installation
 
         address = _address(given)
-        if link := installation.first_setup_link():
+        for line in begun.said:
+            self.stdout.write(line)
+        for line in begun.invitations(address):
+            self.stdout.write(line)
+        if not begun.has_people and (link := installation.first_setup_link()):
             self.stdout.write(f"Make the first account (the link works once): {urljoin(address, link)}")
         self.stdout.write(f"Overlayweb runs at {address} · logs in {given.data / 'logs'} · Ctrl-C stops it")
         self.stdout.flush()
@@ -95,8 +105,9 @@ def _check_port(given: Configuration) -> None:
 class _Run:
     """Supervisord with all programs, and whether somebody asked for their end."""
 
-    def __init__(self, given: Configuration, supervisord: subprocess.Popen[bytes]) -> None:
+    def __init__(self, given: Configuration, demo: Path | None, supervisord: subprocess.Popen[bytes]) -> None:
         self._given = given
+        self._demo = demo
         self._supervisord = supervisord
         self._asked_to_stop = False
 
@@ -110,12 +121,12 @@ class _Run:
         self._supervisord.terminate()
 
     def answers(self) -> bool:
-        """Wait until the web process accepts connections; False if everything ended before that."""
+        """Wait until the web process, and the demo Swarm, accept connections; False if everything ended before."""
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self._supervisord.poll() is not None:
                 return False
-            if _accepts(self._given):
+            if _accepts(self._given) and (self._demo is None or self._demo.is_socket()):
                 return True
             time.sleep(0.1)
         log = self._given.data / "logs" / "web.log"
@@ -140,14 +151,14 @@ class _Run:
 
 
 @contextmanager
-def _running(given: Configuration) -> Iterator[_Run]:
+def _running(given: Configuration, demo: Path | None) -> Iterator[_Run]:
     """Everything started; on the way out nothing of it is left, however it ended."""
-    programs = supervisor.programs(given=given, broker=settings.OVERLAYWEB_BROKER, base=settings.BASE_DIR)
+    programs = supervisor.programs(given=given, broker=settings.OVERLAYWEB_BROKER, base=settings.BASE_DIR, demo=demo)
     config = given.data / "supervisord.conf"
     text = supervisor.configuration_file(programs=programs, data=given.data, base=settings.BASE_DIR)
     config.write_text(text, encoding="utf-8")
     processes.adopt_orphans()
-    run = _Run(given, supervisor.start(config=config, environment=_environment(given)))
+    run = _Run(given, demo, supervisor.start(config=config, environment=_environment(given)))
     run.stop_on_signals()
     try:
         yield run
