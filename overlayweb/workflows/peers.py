@@ -16,6 +16,7 @@ def nudge(context: Context) -> None:
     context.ledger.intend(context.step, nudged_at=context.now().timestamp())
     for node in context.engine.nodes():
         if node.ready:
+            context.pulse()  # one who was taken over in between labels no further node
             context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=value)
 
 
@@ -23,6 +24,7 @@ def take_nudges_off(context: Context) -> None:
     """Leave no label behind."""
     for node in context.engine.nodes():
         if any(key == NUDGE_LABEL for key, _ in node.labels):
+            context.pulse()
             context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=None)
 
 

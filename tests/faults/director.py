@@ -1,0 +1,376 @@
+"""One run: a Swarm, a database, a queue of messages, workers one after the other, and the deeds of a scenario.
+
+The director is the sweep, the worker's parent, the stranger, the person at the page and the operator at the nodes.
+It does nothing to the job but what those do.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.db import connections
+
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.models import Job
+from overlayweb.services import jobs
+from overlayweb.services.jobs import NotPossibleError
+from overlayweb.simulator.simulation import Simulation
+from tasks.app import app
+from tests.faults import crew, stage
+from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
+from tests.faults.timeline import Shared
+from tests.support.simulator import Simulated
+
+LEASE_AND_MORE = 11.0
+RESUMES_WITHIN = 15.0
+"""Seconds of the product's clock from the death of a worker until another one has the job."""
+STUCK_SECONDS = 3 * 3600.0
+"""Seconds of the product's clock after which a job counts as stuck."""
+HANGS_SECONDS = 60.0
+"""The same in real time."""
+VISITS = 4
+"""So often the operator does what a job asks for."""
+
+_RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """What all runs of a stage begin with: the Swarm at rest, and a database with an approved job on it."""
+
+    name: str
+    simulation: Simulation
+    database: Path
+    job_id: int
+    epoch: datetime
+
+
+@dataclass(kw_only=True)
+class Story:
+    """What happened in a run, for whoever judges it."""
+
+    status: str = ""
+    resumed_after: list[float] = field(default_factory=list)
+    taken_over: list[tuple[str, float]] = field(default_factory=list)
+    """(worker, second) from when on nothing of that worker may reach anything but the call in flight."""
+    visits: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class Run:
+    """One scenario from the first message to the last event."""
+
+    def __init__(self, scenario: Scenario, template: Template, folder: Path) -> None:
+        self.scenario = scenario
+        self.template = template
+        self.folder = folder
+        self.shared = Shared()
+        self.story = Story()
+        self._deeds = list(scenario.deeds)
+        self._workers = 0
+        self._frozen: list[tuple[int, str]] = []
+        self._killed_at: float | None = None
+        self._crashed: set[str] = set()
+        self._began = time.monotonic()
+        self._pids: set[int] = set()
+        self.engine = Simulated(path=stage.socket_path(folder), process=None)  # type: ignore[arg-type]  # ours
+
+    def play(self) -> Story:
+        """Begin, let the job be carried on until it is over or stuck, and end what was started."""
+        self._set_up()
+        try:
+            self._arm()
+            while not self._over():
+                self._take_message()
+            self._wake()
+            for node in sorted(self._crashed):
+                self.restart(node)
+            self.story.status = self.job().status
+        except AssertionError as error:
+            self.story.problems.append(str(error))
+        return self.story
+
+    def close(self) -> None:
+        """End all processes of the run."""
+        connections.close_all()
+        for pid in self._pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._pids.clear()
+
+    @property
+    def now(self) -> datetime:
+        """The product's clock."""
+        return self.template.epoch + timedelta(seconds=self.shared.seconds)
+
+    def job(self) -> Job:
+        """As it is now."""
+        return Job.objects.select_related("cluster", "change").get(pk=self.template.job_id)
+
+    # The parts of an installation
+
+    def _set_up(self) -> None:
+        self.shared.seconds = self.template.simulation.world.now
+        use_database(stage.database_path(self.folder))
+        shutil.copy(self.template.database, stage.database_path(self.folder))
+        queue = self.folder / "messages"
+        app.conf.broker_transport_options |= {"data_folder_in": str(queue), "data_folder_out": str(queue)}
+        app._after_fork()  # type: ignore[attr-defined]  # forget the queue of the process that this one comes from
+        self._pids.add(crew.start_engine(self.template.simulation, shared=self.shared, folder=self.folder))
+        while not stage.socket_path(self.folder).exists():
+            self._check_time()
+            time.sleep(0.002)
+        job = self.job()
+        job.cluster.endpoint = self.engine.socket
+        job.cluster.save(update_fields=["endpoint"])
+
+    def _over(self) -> bool:
+        self._check_time()
+        job = self.job()
+        if job.status == JobStatus.NEEDS_OPERATOR:
+            self._wake()
+            return not self._visit(job)
+        return job.ended
+
+    def _check_time(self) -> None:
+        gone = self.shared.seconds - self.template.simulation.world.now
+        assert gone < STUCK_SECONDS, f"stuck: {gone:.0f} s have passed, {self.last_words()}"
+        assert time.monotonic() - self._began < HANGS_SECONDS, f"hangs at {self.shared.label}: {self.last_words()}"
+
+    def last_words(self) -> str:
+        """The last thing that the job said."""
+        last = self.job().events.order_by("-seq").first()
+        return f"the last event is {str(last)!r}"
+
+    def _take_message(self) -> None:
+        """The next message goes to a worker; without one the sweep has its tick."""
+        for path in sorted((self.folder / "messages").glob("*.msg")):
+            text = path.read_text()
+            path.unlink()
+            if path.name.endswith(".jobs.msg"):
+                self._work(_job_id(text))
+                return
+        self.shared.pass_(1.0)
+        jobs.ring_due(now=self.now)
+
+    def _start_worker(self, job_id: int) -> tuple[int, str]:
+        self._workers += 1
+        name = f"w{self._workers}"
+        pid = crew.start_worker(
+            job_id,
+            name=name,
+            shared=self.shared,
+            epoch=self.template.epoch,
+            folder=self.folder,
+            record=self.scenario.record,
+            silent=self.scenario.waits_for_silence,
+        )
+        self._pids.add(pid)
+        return pid, name
+
+    def _work(self, job_id: int) -> None:
+        epoch = self.job().epoch
+        pid, name = self._start_worker(job_id)
+        # A successor stops at its first point, the claim, when there is something to be seen there.
+        if self._watched():
+            self.shared.gap = 0
+            if not self._stopped(pid):
+                self._arm()
+                return
+            self._succeeded(epoch)
+            self._arm()
+            os.kill(pid, signal.SIGCONT)
+        while self._stopped(pid):
+            if not self._act(pid, name):
+                return
+        self._report_exit(pid)
+
+    # What happens at points
+
+    def _watched(self) -> bool:
+        return self._killed_at is not None or bool(self._frozen)
+
+    def _arm(self) -> None:
+        self.shared.gap = self._deeds[0].after if self._deeds else -1
+
+    def _stopped(self, pid: int) -> bool:
+        """Wait until the worker stops itself or ends; False when it has ended."""
+        while True:
+            found, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+            if found and os.WIFSTOPPED(status):
+                return True
+            if found:
+                self._pids.discard(pid)
+                code = os.waitstatus_to_exitcode(status)
+                assert code in {0, crew.FAILED, -signal.SIGKILL}, f"a worker ended with {code}"
+                return False
+            self._check_time()
+            time.sleep(0.0005)
+
+    def _report_exit(self, pid: int) -> None:
+        del pid
+
+    def _succeeded(self, epoch: int) -> None:
+        """A successor has the job: how long did it take; wake who was frozen, while the successor stands."""
+        if self.job().epoch == epoch:
+            return
+        if self._killed_at is not None:
+            self.story.resumed_after.append(self.shared.seconds - self._killed_at)
+            self._killed_at = None
+        for pid, name in [*self._frozen]:
+            self.story.taken_over.append((name, self.shared.seconds))
+            if not name.endswith("!"):
+                self._thaw(pid, name)
+
+    def _act(self, pid: int, name: str) -> bool:
+        """Do the next deed while the worker stands at its point; False when that was the worker's end."""
+        deed = self._deeds[0]
+        if self.shared.label.startswith(UNCOMMITTED) and deed.kind != "kill":
+            self.shared.gap = 0  # nobody else could write now: at the next point
+            os.kill(pid, signal.SIGCONT)
+            return True
+        self._deeds.pop(0)
+        self.story.done.append(f"{deed.kind} {deed.what} at {self.shared.label}".replace("  ", " "))
+        goes_on = self._do(deed, pid, name)
+        self._arm()
+        if goes_on:
+            os.kill(pid, signal.SIGCONT)
+        return goes_on
+
+    def _do(self, deed: Deed, pid: int, name: str) -> bool:
+        match deed.kind:
+            case "kill":
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                self._pids.discard(pid)
+                self._killed_at = self.shared.seconds
+                return False
+            case "freeze" | "freeze_long":
+                self._frozen.append((pid, name if deed.kind == "freeze" else f"{name}!"))
+                self.shared.pass_(LEASE_AND_MORE)
+                return False
+            case "double":
+                self._second_message()
+            case _:
+                DEEDS[deed.kind](self, deed.what)
+        return True
+
+    def _second_message(self) -> None:
+        """The same message once more, to another worker, while the first one stands in its work."""
+        passed, epoch = self.shared.label, self.job().epoch
+        pid, _ = self._start_worker(self.template.job_id)
+        self.shared.gap = -1
+        assert not self._stopped(pid)
+        assert self.job().epoch == epoch, f"two workers at once at {passed}"
+
+    def _thaw(self, pid: int, name: str) -> None:
+        self._frozen.remove((pid, name))
+        gap, self.shared.gap = self.shared.gap, -1
+        before = self._ledger()
+        os.kill(pid, signal.SIGCONT)
+        assert not self._stopped(pid)
+        assert self._ledger() == before, f"{name} woke up and wrote to the ledger"
+        self.shared.gap = gap
+
+    def _ledger(self) -> list[object]:
+        """Every row of the job, as values."""
+        job = self.job()
+        rows: list[object] = [*Job.objects.filter(pk=job.pk).values()]
+        return [*rows, *job.steps.values(), *job.services.values(), *job.events.values()]
+
+    def _wake(self) -> None:
+        for pid, name in [*self._frozen]:
+            self._thaw(pid, name)
+
+    # People
+
+    def _visit(self, job: Job) -> bool:
+        """The operator does what the job says, and says so. False when there is nothing that can be done."""
+        assert len(self.story.visits) < VISITS, f"asks again and again: {job.attention}"
+        self.story.visits.append(" ".join(job.attention))
+        named = [name for name in self.template.simulation.world.node_names if self._asks_for(name, job.attention)]
+        if not named and not self._crashed:
+            self.story.problems.append(f"asks for nothing that can be done: {job.attention}")
+            return False
+        for name in named or sorted(self._crashed):
+            self.restart(name)
+        self.shared.pass_(20.0)
+        jobs.resume(job=job, person=User.objects.get(username="ben"), now=self.now)
+        return True
+
+    def _asks_for(self, name: str, sentences: list[str]) -> bool:
+        return any(name in sentence and _RESTART.search(sentence) for sentence in sentences)
+
+    def restart(self, node: str) -> None:
+        """Restart the daemon of a node, or bring the machine up."""
+        if node in self._crashed:
+            self._crashed.discard(node)
+            self.engine.control("start_node", name=node)
+        else:
+            self.engine.control("restart_daemon", name=node)
+
+    def wish(self, ask: str) -> None:
+        """A person asks for the other ending. Where the page would not offer it, nothing is asked."""
+        job, person = self.job(), User.objects.get(username="ben")
+        try:
+            (jobs.cancel if ask == "cancel" else jobs.restore)(job=job, person=person, now=self.now)
+        except NotPossibleError:
+            self.story.done.append(f"{ask} was not possible")
+
+    def crash(self, node: str) -> None:
+        """A node goes away without a word."""
+        self._crashed.add(node)
+        self.engine.control("crash_node", name=node)
+
+    def edit(self, service: str) -> None:
+        """A stranger gives a service another environment."""
+        value = [f"EDITED={len(self.story.edited)}"]
+        self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
+        self.story.edited.append(service)
+
+    def strike(self, kind: str) -> None:
+        """The next call goes wrong."""
+        if kind == "slow":
+            self.shared.slow = 8.0
+            return
+        if "timeout" in kind:
+            self.shared.slow = 10.0  # the client waits for so long, by its clock
+        self.engine.control("faults", rules=[{"kind": kind}])
+
+    def lose_messages(self) -> None:
+        """Whatever was queued is gone."""
+        for path in (self.folder / "messages").glob("*"):
+            path.unlink()
+
+
+DEEDS: dict[str, Callable[[Run, str], None]] = {
+    "cancel": lambda run, _: run.wish("cancel"),
+    "restore": lambda run, _: run.wish("restore"),
+    "call": Run.strike,
+    "crash": Run.crash,
+    "daemon": Run.restart,
+    "edit": Run.edit,
+    "lose": lambda run, _: run.lose_messages(),
+}
+
+
+def use_database(path: Path) -> None:
+    """From here on this process and its children use this SQLite file."""
+    connections.close_all()
+    connections.settings["default"]["NAME"] = str(path)
+
+
+def _job_id(message: str) -> int:
+    body = json.loads(base64.b64decode(json.loads(message)["body"]))
+    return int(body[0][0])

@@ -1,0 +1,96 @@
+"""What happens in a run: a stage, and deeds at points of the worker's way. Plain records that go through JSON."""
+
+import json
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+UNCOMMITTED = "writing"
+"""Points whose label begins so lie inside a transaction: nobody else can write to the database meanwhile."""
+
+CALL_FAULTS = ("slow", "reset", "timeout", "cut", "500", "503", "lost", "lost_timeout")
+"""What can happen to a call. ``lost``: carried out, the answer lost; ``lost_timeout``: likewise, without an end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """Something that happens when the worker at work has passed ``after`` points since the last deed.
+
+    ``kind``: kill; freeze (thawed when another has taken over) or freeze_long (thawed when the job is over); cancel,
+    restore (a person asks for it); call (``what`` befalls the next call); crash (a node, ``what``), daemon (restart
+    the node's daemon); edit (a stranger edits service ``what``); double (a second message); lose (all messages);
+    database (restart it, PostgreSQL only); full (no room on its disk, for a while).
+    """
+
+    kind: str
+    after: int
+    what: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A stage by its name, what happens there, and what the person asked for."""
+
+    stage: str
+    deeds: tuple[Deed, ...] = ()
+    record: bool = False
+
+    def to_json(self) -> str:
+        """One line of text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Scenario":
+        """What :meth:`to_json` wrote."""
+        raw: dict[str, Any] = json.loads(text)
+        return cls(**{**raw, "deeds": tuple(Deed(**deed) for deed in raw["deeds"])})
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of its deeds."""
+        return frozenset(deed.kind for deed in self.deeds)
+
+    @property
+    def waits_for_silence(self) -> bool:
+        """Whether a call of it goes without an answer."""
+        return any(deed.kind == "call" and "timeout" in deed.what for deed in self.deeds)
+
+
+def of_seed(seed: int) -> Scenario:
+    """A random schedule of one to three faults, always the same for the same seed."""
+    chance = random.Random(f"schedule {seed}")  # noqa: S311  # repeatable, not secret
+    stage = chance.choice(["stop", "unpublish"])
+    deeds = [_deed(chance) for _ in range(chance.choice([1, 2, 2, 3, 3, 3]))]
+    if chance.random() < _WISH:
+        deeds.insert(chance.randrange(len(deeds) + 1), Deed(kind="cancel", after=_after(chance)))
+    return Scenario(stage=stage, deeds=tuple(deeds))
+
+
+_WISH = 0.2
+_WEIGHTS = {
+    "kill": 5,
+    "freeze": 2,
+    "freeze_long": 1,
+    "call": 6,
+    "crash": 1,
+    "daemon": 1,
+    "edit": 2,
+    "double": 1,
+    "lose": 1,
+}
+
+
+def _deed(chance: random.Random) -> Deed:
+    kind = chance.choices(list(_WEIGHTS), weights=list(_WEIGHTS.values()))[0]
+    what = {
+        "call": chance.choice(CALL_FAULTS),
+        "crash": chance.choice(["node2", "node3"]),
+        "daemon": chance.choice(["node1", "node2", "node3"]),
+        "edit": chance.choice(["web", "agent", "slow", "inner"]),
+    }.get(kind, "")
+    return Deed(kind=kind, after=_after(chance), what=what)
+
+
+def _after(chance: random.Random) -> int:
+    # Short gaps fall into one another, long ones reach the end of a job.
+    return int(chance.choice([5, 50, 150, 400]) * chance.random())

@@ -1,0 +1,25 @@
+"""A worker killed at the points of a job: around each step, each call, each commit. Another ends it as promised.
+
+A spread of the points here; every one of them in `make faults`.
+"""
+
+import pytest
+
+from tests.faults import catalogue
+from tests.faults.nursery import RemoteNursery
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+WAYS = [
+    ("stop", "forward", 40),
+    ("unpublish", "forward", 24),
+    ("stop", "cancelled", 16),
+    ("unpublish", "restored", 24),
+]
+
+
+@pytest.mark.parametrize(("stage", "ending", "count"), WAYS)
+def test_killed_anywhere_the_job_ends_as_promised(nursery: RemoteNursery, stage: str, ending: str, count: int) -> None:
+    way = catalogue.way(nursery, stage=stage, ending=ending)
+    kills = catalogue.kills(way, catalogue.spread(way.points, count))
+    assert catalogue.failures(nursery, kills, status=catalogue.ends_as(ending)) == []

@@ -1,0 +1,35 @@
+"""A worker frozen past its lease while another takes over: nothing of it reaches the engine or the ledger after that.
+
+But the one call that was in flight. It is woken at the worst moment, as soon as the other has the job, or at the end.
+"""
+
+import pytest
+
+from tests.faults import catalogue
+from tests.faults.nursery import RemoteNursery
+from tests.faults.scenario import Deed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def way(nursery: RemoteNursery) -> catalogue.Way:
+    return catalogue.way(nursery, stage="stop", ending="forward")
+
+
+def test_frozen_anywhere_it_writes_nothing_when_it_wakes(nursery: RemoteNursery, way: catalogue.Way) -> None:
+    freezes = catalogue.freezes(way, catalogue.spread(way.points, 24))
+    assert catalogue.failures(nursery, freezes, status="succeeded") == []
+
+
+@pytest.mark.parametrize("label", ["before POST /nodes/*/update", "after POST /nodes/*/update"])
+def test_frozen_between_two_labels_it_labels_no_further_node(
+    nursery: RemoteNursery, way: catalogue.Way, label: str
+) -> None:
+    scenario = way.scenario(Deed(kind="freeze", after=way.points.index(label)))
+    assert catalogue.failures(nursery, [scenario], status="succeeded") == []
+
+
+def test_a_second_message_starts_no_second_owner(nursery: RemoteNursery, way: catalogue.Way) -> None:
+    doubles = [way.scenario(Deed(kind="double", after=index)) for index in catalogue.spread(way.points, 4)]
+    assert catalogue.failures(nursery, doubles, status="succeeded") == []
