@@ -10,7 +10,7 @@ TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fo
 QUICK := not dockerd and not chromium and not slow
 
 .DEFAULT_GOAL := up
-.PHONY: up demo test test-quick lint format test-tools lock lab secrets clean
+.PHONY: up demo test test-quick faults lint format test-tools lock lab secrets clean
 
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
@@ -25,6 +25,11 @@ test: lint
 
 test-quick: .venv/installed-dev
 	@$(BIN)/python -m pytest -m "$(QUICK)"
+
+# The long way of tests/faults: every kill point, every call in every way, 2,000 schedules, 5,000 walks of the model.
+faults: .venv/installed-dev
+	@OVERLAYWEB_MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+	@$(BIN)/python -m bench.faults
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .
