@@ -1,5 +1,7 @@
 """A wedged mesh walked back to health on a real Swarm; the test is the person who restarts engines."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -14,13 +16,13 @@ from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Event, Installation, Job
-from overlayweb.services import approvals, changes
+from overlayweb.services import approvals, changes, jobs
 from tests.lab import health, naive
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
 from tests.lab.services import SECOND, everywhere, ingress_port, replicated, slow_stopping
 from tests.lab.swarm import Lab
-from tests.workflows.rig import Rig, Worker, assert_story
+from tests.workflows.rig import Rig, Worker, assert_story, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
 
@@ -115,15 +117,79 @@ def specs(swarm: Swarm) -> dict[str, Spec]:
 
 
 def test_a_wedge_is_repaired_with_one_restart_of_each_engine(rig: Rig) -> None:
+    """Cancelled while it waits, nothing is changed; killed while it waits, another worker goes on waiting."""
     before = rig.swarm()
     assert mesh.recognise(before).findings == ()
     wedge(rig)
+    cancel_while_it_waits(rig)
+
     job = repair(rig)
     plan = job.plan()
     assert [restart.hostname for restart in plan.restarts] == ["node2", "node3", "node1"]
+    rig.lab.nodes[2].restart()  # somebody is ahead of the job: it does not ask for this one again
+    with rig.worker(job) as worker:
+        wait_event(job, lambda event: event.kind == ASKED)
+        os.kill(worker.process.pid, signal.SIGKILL)
+        worker.wait(5)
     with rig.worker(job) as worker:
         restarted = obey(rig, job, worker)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
-    assert restarted == ["node2", "node3", "node1"]
+    assert restarted == ["node2", "node1"]
     assert_story(job)
     assert_healthy(rig, before=before, subnet=plan.after.subnet)
+
+
+def cancel_while_it_waits(rig: Rig) -> None:
+    wedged = specs(rig.swarm())
+    job = repair(rig)
+    with rig.worker(job) as worker:
+        wait_event(job, lambda event: event.kind == ASKED)
+        jobs.cancel(job=job, person=rig.author, now=timezone.now())
+        worker.wait(20)
+    job.refresh_from_db()
+    assert job.status == JobStatus.CANCELLED
+    assert "Nothing had been changed" in job.outcome
+    assert specs(rig.swarm()) == wedged
+
+
+def test_a_missing_ingress_is_made_and_services_get_their_ports_back(rig: Rig) -> None:
+    """What a careful script leaves that ends after the removal; no engine has to be restarted."""
+    before = rig.swarm()
+    without_ingress(rig)
+    job = repair(rig)
+    assert job.plan().restarts == ()
+    rig.run(job)
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
+    assert_healthy(rig, before=before, subnet="10.0.0.0/24")
+
+
+def test_an_ingress_that_is_not_allocated_is_made_anew(rig: Rig) -> None:
+    """It overlaps an overlay; services published through it hang in NEW."""
+    before = rig.swarm()
+    node = rig.lab.manager
+    without_ingress(rig)
+    overlay = {"Name": "taken", "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.20.0.0/24"}]}}
+    node.request("POST", "/networks/create", overlay)
+    ingress = {"Name": "ingress", "Driver": "overlay", "Ingress": True, "IPAM": overlay["IPAM"]}
+    node.request("POST", "/networks/create", ingress)
+    for service in rig.swarm().services:
+        lab_services.update(node, service.id, specs(before)[service.name].document())
+    wait_until(lambda: len(mesh.recognise(rig.swarm()).waiting) == 3, what="three services in NEW", timeout=20)
+    found = [finding.code for finding in mesh.recognise(rig.swarm()).findings]
+    assert found == ["ingress-unallocated", "service-new", "service-new", "service-new"]
+    rig.run(job := repair(rig))
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
+    assert_healthy(rig, before=before, subnet="10.0.0.0/24")
+
+
+def without_ingress(rig: Rig) -> None:
+    """Unpublish all, wait until containers have left, remove the ingress: no wedge, but nothing is published."""
+    node = rig.lab.manager
+    ingress = rig.swarm().ingress_networks[0]
+    for service in rig.swarm().published_services:
+        document = {**service.spec.document(), "EndpointSpec": {"Mode": "vip"}}
+        lab_services.update(node, service.id, {**document, "UpdateConfig": {"Parallelism": 0, "Order": "stop-first"}})
+    wait_until(lambda: not rig.lab.containers_on(ingress.id), what="containers to leave", timeout=40, every=0.5)
+    node.request("DELETE", f"/networks/{ingress.id}")
+    wait_until(lambda: not any(n.ingress for n in rig.swarm().networks), what="no ingress to be left", timeout=30)
+    rig.lab.wait_running()
