@@ -7,10 +7,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from overlayweb.domain import address_troubles, diagnosis
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from overlayweb.domain.mesh import Mesh
+from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, Job
+from overlayweb.models import Cluster, Job, reserved_ranges
 from overlayweb.models.secrets import seal
 from tasks import jobs as celery_tasks
 
@@ -95,3 +97,13 @@ def sight(*, cluster: Cluster, now: datetime) -> Sight:
         job=cluster.jobs.filter(status__in=HOLDS_CLUSTER).select_related("change").first(),
         queued=cluster.jobs.filter(status=JobStatus.PENDING).count(),
     )
+
+
+def problems(*, cluster: Cluster) -> tuple[Finding, ...]:
+    """What is wrong with the cluster as it was seen last, what does not work first; () before the first look."""
+    swarm = cluster.swarm()
+    if swarm is None:
+        return ()
+    addresses = address_troubles.find(swarm=swarm, reserved=reserved_ranges(cluster))
+    found = (*diagnosis.diagnose(swarm), *addresses)
+    return tuple(sorted(found, key=lambda finding: finding.level is not Level.BLOCKER))

@@ -9,7 +9,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from overlayweb.domain import diagnosis
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.models import Cluster, ranges_of
 from overlayweb.services import clusters, ranges
@@ -43,7 +42,7 @@ def cluster(request: HttpRequest, name: str) -> HttpResponse:
         "cluster": found,
         "sight": sight,
         "swarm": sight.swarm,
-        "problems": diagnosis.diagnose(sight.swarm) if sight.swarm else (),
+        "problems": clusters.problems(cluster=found),
         "waiting": found.changes.filter(status=ChangeStatus.PENDING).select_related("author"),
     }
     return render(request, "cluster.html", page)

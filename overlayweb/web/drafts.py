@@ -7,10 +7,10 @@ from typing import Any
 
 from django.forms import BoundField
 
-from overlayweb.domain import capacity, ingress_plans, ingress_settings, repair_plans
+from overlayweb.domain import address_troubles, capacity, ingress_plans, ingress_settings, repair_plans
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level, Plan
 from overlayweb.domain.swarm import Service, Swarm
-from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
 from overlayweb.services import changes, repairs
 from overlayweb.web import meshes
 from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
@@ -164,12 +164,23 @@ def start(
     kind: str = ingress_plans.KIND,
     request: IngressRequest | None = None,
     replaces: ChangeRequest | None = None,
+    reason: str = "",
 ) -> Draft:
     """A draft of this request; without one, of the ingress as it is, or of a fresh one where there is none."""
-    data = initial_of(request or IngressRequest(settings=_first(cluster, kind)))
+    data = initial_of(request or IngressRequest(settings=_first(cluster, kind))) | {"reason": reason}
     draft = read(cluster=cluster, kind=kind, data=data, replaces=replaces)
     draft.forget_missing_reason()
     return draft
+
+
+def mending(*, cluster: Cluster) -> Draft:
+    """A draft that moves the ingress to where it collides with nothing; where all is well, of the ingress as it is."""
+    swarm = cluster.swarm()
+    trouble = address_troubles.of_ingress(swarm=swarm, reserved=reserved_ranges(cluster)) if swarm else None
+    if trouble is None:
+        return start(cluster=cluster)
+    settings = replace(_first(cluster, ingress_plans.KIND), subnet=trouble.suggestion, gateway="", ip_range="")
+    return start(cluster=cluster, request=IngressRequest(settings=settings), reason=trouble.message)
 
 
 def read(

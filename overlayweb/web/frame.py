@@ -16,7 +16,7 @@ from overlayweb.domain import policy, repair_plans
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus
 from overlayweb.domain.policy import Role
 from overlayweb.models import ChangeRequest, Cluster, Job
-from overlayweb.services import clusters, roles
+from overlayweb.services import clusters, demo, roles
 from overlayweb.services.clusters import Sight
 from overlayweb.web import meshes
 
@@ -82,7 +82,7 @@ class Frame:
     @cached_property
     def clusters(self) -> list[Cluster]:
         """All clusters by name, without their observations."""
-        return list(Cluster.objects.only("name", "error")) if self.user.is_authenticated else []
+        return list(Cluster.objects.only("name", "error", "demo")) if self.user.is_authenticated else []
 
     @cached_property
     def cluster(self) -> Cluster | None:
@@ -91,6 +91,11 @@ class Frame:
         here = match.kwargs.get("name") if match else None
         wanted = here or self.request.session.get(_LAST_CLUSTER)
         return next((c for c in self.clusters if c.name == wanted), self.clusters[0] if self.clusters else None)
+
+    @cached_property
+    def demo(self) -> bool:
+        """Whether this page is about a simulated Swarm; without a cluster, whether there is no other."""
+        return self.cluster.demo if self.cluster else demo.is_all_there_is()
 
     @cached_property
     def sight(self) -> Sight | None:

@@ -22,6 +22,8 @@ PAGES = {ingress_plans.KIND: "ingress_customise.html", repair_plans.KIND: "ingre
 CHECK = "check"
 """The button that shows the plan without asking for anything: the way of a browser without JavaScript."""
 UNPROCESSABLE = 422
+MEND = "mend"
+"""In the address of the form: begin with what mends what is wrong."""
 
 
 @require_safe
@@ -93,7 +95,9 @@ def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     asker(request)
     cluster = get_cluster(request, name)
     if request.method != "POST":
-        return render(request, PAGES[kind], {"draft": drafts.start(cluster=cluster, kind=kind)})
+        mends = kind == ingress_plans.KIND and MEND in request.GET
+        draft = drafts.mending(cluster=cluster) if mends else drafts.start(cluster=cluster, kind=kind)
+        return render(request, PAGES[kind], {"draft": draft})
     return ask(request, cluster, kind=kind)
 
 

@@ -15,6 +15,7 @@ from overlayweb.web.security import POLICY
 ROUTES = sorted(pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name)
 OPEN = {"health", "setup", "sign-in"}
 ADMINS_ONLY = {
+    "demo-remove",
     "people",
     "people-invite",
     "people-approval",
@@ -39,6 +40,7 @@ NOT_FOR_READERS = {
 FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
 """Whatever is new is found here, and has to be put where it belongs."""
 BY_POST_ONLY = {
+    "demo-remove",
     "change-approve",
     "change-reject",
     "change-withdraw",
