@@ -100,7 +100,7 @@ class Allocator:
             self._late_services.pop(service.id, None)
             self._free_vips(service)
             self._something_freed()
-        elif not self._is_allocated(service):
+        elif service.id in self._store.services and not self._is_allocated(service):
             self._allocate_service(service)
 
     def _is_allocated(self, service: Service) -> bool:

@@ -105,7 +105,6 @@ class Documents:
             "ServiceID": swarm_task.service_id,
             "Status": self._status(swarm_task),
             "DesiredState": swarm_task.desired.value,
-            "GenericResources": None,
             "Volumes": None,
         }
         if swarm_task.slot:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from overlayweb.simulator.records import Document
 
-KILLED, TERMINATED = 137, 143
+NOT_FOUND, KILLED, TERMINATED = 127, 137, 143
 _EXIT = re.compile(r"\bexit (\d+)")
 _SLEEP = re.compile(r"\bsleep (\d+)")
 _DEFAULT_GRACE = 10_000_000_000
@@ -34,10 +34,15 @@ class Ending:
 
 
 def own_end(container: Document, image: Image) -> Ending | None:
-    """When and how a container ends by itself, by its image or by a command that says so; None when it does not."""
+    """When and how a container ends by itself, by its image or by a command that says so; None when it does not.
+
+    Understood are true, false, `sleep N`, `exit N`, and a program whose name says that there is none: /bin/no-such-one.
+    """
     if image.exits_after is not None:
         return Ending(seconds=image.exits_after, exit_code=image.exit_code)
     command = " ".join([*(container.get("Command") or ()), *(container.get("Args") or ())])
+    if "/no-such" in command:
+        return Ending(seconds=0.1, exit_code=NOT_FOUND)
     sleeps, exits = _SLEEP.search(command), _EXIT.search(command)
     if sleeps is None and exits is None and command not in {"true", "false", "/bin/true", "/bin/false"}:
         return None

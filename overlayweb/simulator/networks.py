@@ -110,12 +110,12 @@ class Networks:
         return found
 
     def _find(self, daemon: Daemon, ref: str) -> tuple[LocalNetwork | None, Network | None]:
-        network = None
-        if self._shows_swarm(daemon):
-            network = _pick([(row.id, row.name, row) for row in self._store.networks.values()], ref)
-        if network is not None:
-            return daemon.networks.get(network.id), network
-        return _pick([(row.id, row.name, row) for row in daemon.networks.values()], ref), None
+        """What the engine itself holds of it and what the Swarm knows of it. Raises ApiError 400 for several."""
+        swarm = self._store.networks if self._shows_swarm(daemon) else {}
+        names = {key: local.name for key, local in daemon.networks.items()}
+        names |= {key: network.name for key, network in swarm.items()}
+        found: str | None = _pick([(key, name, key) for key, name in names.items()], ref)
+        return (daemon.networks.get(found), swarm.get(found)) if found else (None, None)
 
     def _shows_swarm(self, daemon: Daemon) -> bool:
         return daemon.node.manager and daemon.connected and self._nodes.led

@@ -44,7 +44,8 @@ class Orchestrator:
         if not self.running():
             return
         if not gone:
-            self._reconcile(service)
+            if service.id in self._store.services:
+                self._reconcile(service)
             return
         self.updates.cancel(service.id)
         for swarm_task in self._tasks(service.id):

@@ -66,7 +66,7 @@ class Services:
         """POST /services/{id}/update: replaces the spec, or puts the previous one back. Any update unpauses."""
         service = self.find(ref)
         if rollback not in {"", "previous"}:
-            raise ApiError(400, f"unrecognized rollback option {rollback}")
+            raise ApiError(500, f"unrecognized rollback option {rollback}")
         service_specs.refuse(body)
         spec = self._with_network_ids(service_specs.normal(body))
         if spec.get("EndpointSpec") != service.spec.get("EndpointSpec"):
@@ -86,11 +86,10 @@ class Services:
 
     def _put_back(self, service: Service) -> None:
         if service.previous_spec is None:
-            raise rpc("FailedPrecondition", "service does not have a previous spec")
+            raise rpc("FailedPrecondition", f"service {service.id} does not have a previous spec")
         self._require_ingress(service.previous_spec)
-        before = service.spec, service.spec_version
         service.spec, service.spec_version = service.previous_spec, service.previous_spec_version
-        service.previous_spec, service.previous_spec_version = before
+        service.previous_spec, service.previous_spec_version = None, 0
         since = self._store.moment(self._store.now)
         service.update_status = {
             "State": "rollback_started",
@@ -164,7 +163,10 @@ class Services:
         return spec
 
     def _by_id(self, row: Document) -> Document:
-        network = self._networks.find(str(row.get("Target", "")))
+        try:
+            network = self._networks.find(str(row.get("Target", "")))
+        except ApiError as error:
+            raise ApiError(500, error.message) from error  # an engine does not say here that it is a 404
         if network.ingress:
             words = f'Service cannot be explicitly attached to the ingress network "{network.name}"'
             raise rpc("InvalidArgument", words)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Times:
     """Each is a middle; what happens on a node varies by a fifth around it."""
 
-    allocate: float = 0.02
+    allocate: float = 0.006
     schedule: float = 0.05
     dispatch: float = 0.12
     report: float = 0.1
