@@ -37,6 +37,29 @@ class Documents:
             swarm_task.document = self._task(swarm_task)
         return swarm_task.document
 
+    def swarm(self, swarm_id: str, fixed: Document) -> Document:
+        """GET /swarm without the join tokens. ``fixed``: what was settled when it was made."""
+        moment = self._store.moment(0.0)
+        return {
+            "ID": swarm_id,
+            "Version": {"Index": self._store.index},
+            "CreatedAt": moment,
+            "UpdatedAt": moment,
+            "Spec": {
+                "Name": "default",
+                "Labels": {},
+                "Orchestration": {"TaskHistoryRetentionLimit": 5},
+                "Raft": {"SnapshotInterval": 10000, "ElectionTick": 10, "HeartbeatTick": 1},
+                "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
+                "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000},
+                "TaskDefaults": {},
+                "EncryptionConfig": {"AutoLockManagers": False},
+            },
+            "TLSInfo": {"TrustRoot": "", "CertIssuerSubject": "", "CertIssuerPublicKey": ""},
+            "RootRotationInProgress": False,
+            **fixed,
+        }
+
     def _meta(self, record: Record) -> Document:
         moment = self._store.moment
         return {

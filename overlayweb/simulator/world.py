@@ -158,7 +158,7 @@ class World:
                 "Error": "",
                 "RemoteManagers": [{"NodeID": row.id, "Addr": f"{row.address}:2377"} for row in managers],
                 **({"Nodes": len(self._store.nodes), "Managers": len(managers)} if node.manager else {}),
-                **({"Cluster": self._cluster()} if node.manager else {}),
+                **({"Cluster": self._documents.swarm(self.swarm_id, self._swarm)} if node.manager else {}),
             },
         }
 
@@ -167,7 +167,7 @@ class World:
     def swarm(self, *, view: str = "") -> Document:
         """GET /swarm."""
         self._nodes.require_manager(view)
-        return {**self._cluster(), "JoinTokens": self.join_tokens()}
+        return {**self._documents.swarm(self.swarm_id, self._swarm), "JoinTokens": self.join_tokens()}
 
     def init_swarm(self, body: Mapping[str, Any], *, view: str = "") -> str:
         """POST /swarm/init: the id of its first node. Raises ApiError 503 where there is a Swarm."""
@@ -388,25 +388,3 @@ class World:
     def log(self, view: str = "") -> list[str]:
         """What that node's engine has logged since it was started; the leader's has the allocator's complaints."""
         return [*self._nodes.asked(view).log]
-
-    def _cluster(self) -> Document:
-        moment = self._store.moment(0.0)
-        return {
-            "ID": self.swarm_id,
-            "Version": {"Index": self._store.index},
-            "CreatedAt": moment,
-            "UpdatedAt": moment,
-            "Spec": {
-                "Name": "default",
-                "Labels": {},
-                "Orchestration": {"TaskHistoryRetentionLimit": 5},
-                "Raft": {"SnapshotInterval": 10000, "ElectionTick": 10, "HeartbeatTick": 1},
-                "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
-                "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000},
-                "TaskDefaults": {},
-                "EncryptionConfig": {"AutoLockManagers": False},
-            },
-            "TLSInfo": {"TrustRoot": "", "CertIssuerSubject": "", "CertIssuerPublicKey": ""},
-            "RootRotationInProgress": False,
-            **self._swarm,
-        }
