@@ -158,8 +158,18 @@ def verify(context: Context) -> str:
     peers.take_nudges_off(context)
     wrong = [*problems.of_ingress(context), *problems.of_services(context, [r for r in rows if r.state != State.GONE])]
     if wrong:
-        raise OperatorNeededError(wrong)
+        raise OperatorNeededError([*wrong, *_leader_once_more(context)])
     return f"One ingress on every ready node; {len(rows)} services at full strength"
+
+
+def _leader_once_more(context: Context) -> list[str]:
+    """What may still heal services that hang although every node has the ingress."""
+    leaders = [wanted for wanted in context.plan.restarts if wanted.leader]
+    return [
+        f"If containers hang there, run `{wanted.command}` on the leader {wanted.hostname} ({wanted.address}), then "
+        "continue."
+        for wanted in leaders
+    ]
 
 
 def put_back(context: Context) -> str:
