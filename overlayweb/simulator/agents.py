@@ -204,9 +204,6 @@ class Agents:
 
     def _signal(self, daemon: Daemon, work: Work) -> None:
         swarm_task = work.swarm_task
-        if swarm_task.desired is State.REMOVE:
-            # The managers strike the row of one that was scaled away before its container is gone.
-            self._report(swarm_task, State.SHUTDOWN, exit_code=0)
         spec = swarm_task.spec["ContainerSpec"]
         quick = self._store.names.around(self._times.quick_stop)
         end = images.told_to_stop(spec, self._image(swarm_task), quick=quick)
@@ -215,6 +212,9 @@ class Agents:
     def _exited(self, daemon: Daemon, work: Work, exit_code: int) -> None:
         if work.container is not None:
             work.container.running = False
+        if work.swarm_task.desired is State.REMOVE:
+            # The managers strike the row of one that was scaled away while its endpoints are still there.
+            self._report(work.swarm_task, State.SHUTDOWN, exit_code=exit_code)
         seconds = self._store.names.around(self._times.tear_down)
         self._later(daemon, seconds, self._torn_down, daemon, work, exit_code)
 

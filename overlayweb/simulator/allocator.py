@@ -153,7 +153,7 @@ class Allocator:
             return
         if gone or swarm_task.state.ended:
             self._free_task(swarm_task)
-        elif swarm_task.state is State.NEW and swarm_task.wanted:
+        elif swarm_task.state is State.NEW and swarm_task.to_place:
             self._allocate_task(swarm_task)
         if swarm_task.node_id:
             self._place_node(swarm_task.node_id)
@@ -255,7 +255,7 @@ class Allocator:
         for service in [*self._late_services.values()]:
             self._allocate_service(service)
         for swarm_task in [*self._waiting.values()]:
-            if swarm_task.state is State.NEW and swarm_task.wanted:
+            if swarm_task.state is State.NEW and swarm_task.to_place:
                 self._allocate_task(swarm_task)
 
     def restart(self, leader: Daemon) -> None:
@@ -274,7 +274,7 @@ class Allocator:
             if not self._is_allocated(service):
                 self._allocate_service(service)
         for swarm_task in [*self._store.tasks.values()]:
-            if swarm_task.state is State.NEW and swarm_task.wanted:
+            if swarm_task.state is State.NEW and swarm_task.to_place:
                 self._allocate_task(swarm_task)
 
     def _recount(self) -> None:

@@ -155,6 +155,11 @@ class SwarmTask(Record):
         """Whether Swarm still wants it to run."""
         return not self.desired.ended
 
+    @property
+    def to_place(self) -> bool:
+        """Whether Swarm still gives it addresses and a node: also where it is only to be shut down there."""
+        return self.desired.rank <= State.SHUTDOWN.rank
+
     def on(self, network_id: str) -> bool:
         """Whether it has a place in the network."""
         return any(attachment.network.id == network_id for attachment in self.attachments)

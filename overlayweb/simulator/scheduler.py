@@ -32,7 +32,7 @@ class Scheduler:
             self._store.agenda.after(self._times.schedule, self._run)
 
     def _task_changed(self, swarm_task: SwarmTask, gone: bool) -> None:  # noqa: FBT001  # a watcher's signature
-        if swarm_task.state is State.PENDING and swarm_task.wanted and not gone:
+        if swarm_task.state is State.PENDING and swarm_task.to_place and not gone:
             if swarm_task.id in self._pending:
                 return
             self._pending[swarm_task.id] = swarm_task
@@ -51,7 +51,7 @@ class Scheduler:
             return
         hopeless: dict[tuple[str, int, str], str] = {}
         for swarm_task in [*self._pending.values()]:
-            if swarm_task.state is not State.PENDING or not swarm_task.wanted:
+            if swarm_task.state is not State.PENDING or not swarm_task.to_place:
                 self._pending.pop(swarm_task.id, None)
                 continue
             # What holds for one of a service holds for its like: they are looked at as a group.

@@ -88,8 +88,9 @@ class Services:
         if service.previous_spec is None:
             raise rpc("FailedPrecondition", f"service {service.id} does not have a previous spec")
         self._require_ingress(service.previous_spec)
+        before = service.spec, service.spec_version
         service.spec, service.spec_version = service.previous_spec, service.previous_spec_version
-        service.previous_spec, service.previous_spec_version = None, 0
+        service.previous_spec, service.previous_spec_version = before
         since = self._store.moment(self._store.now)
         service.update_status = {
             "State": "rollback_started",
