@@ -1,5 +1,7 @@
 """What an engine tells of itself: ping, version, info."""
 
+from datetime import timedelta
+
 from starlette.responses import PlainTextResponse, Response
 
 from overlayweb.simulator.calls import EngineCall, answer
@@ -24,7 +26,10 @@ async def version(call: EngineCall) -> Response:
 
 async def info(call: EngineCall) -> Response:
     """GET /info, as far as people and the docker command read it."""
-    return answer({**_MACHINE, **_software(call.engine), **call.world.info(call.view)})
+    world = call.world
+    moment = world.started_at + timedelta(seconds=call.simulation.clock.now())
+    system_time = {"SystemTime": f"{moment:%Y-%m-%dT%H:%M:%S.%f}000Z"}
+    return answer({**_MACHINE, **_software(call.engine), **system_time, **world.info(call.view)})
 
 
 def _place(call: EngineCall) -> str:

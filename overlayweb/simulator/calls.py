@@ -55,7 +55,7 @@ class EngineCall(Request):
         try:
             return {name: _values(values) for name, values in json.loads(text).items()}
         except (ValueError, AttributeError) as error:
-            raise ApiError(400, _unreadable(text, newer=at_least(self.engine.api, "1.42"))) from error
+            raise _unreadable(text, self.engine) from error
 
     def number(self, name: str) -> int:
         """A parameter that has to be there and a number. Raises the engine's refusal."""
@@ -99,6 +99,7 @@ def _values(values: object) -> list[str]:
     raise ValueError("neither a list nor a map")
 
 
-def _unreadable(text: str, *, newer: bool) -> str:
-    del newer
-    return f"invalid filter: {text}"
+def _unreadable(text: str, engine: Engine) -> ApiError:
+    if at_least(engine.api, "1.42"):
+        return ApiError(400, "invalid filter")
+    return ApiError(500, f"invalid character '{text[0]}' looking for beginning of value")

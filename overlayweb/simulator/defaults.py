@@ -28,7 +28,6 @@ def _spec(spec: Document) -> Document:
         "Mode": _mode(spec["Mode"]),
         "UpdateConfig": {**_UPDATE, **(spec.get("UpdateConfig") or {})},
         "RollbackConfig": {**_UPDATE, **(spec.get("RollbackConfig") or {})},
-        "EndpointSpec": {"Mode": "vip", **(spec.get("EndpointSpec") or {})},
     }
 
 

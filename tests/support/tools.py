@@ -41,6 +41,7 @@ TOOLS = {
         *("dockerd", "docker", "ip", "iptables", "nsenter", "busybox"),
         package="docker.io iproute2 iptables busybox-static",
     ),
+    "docker": _programs("docker", package="docker.io"),
     "debootstrap": _programs("debootstrap", package="debootstrap"),
     "chromium": _programs("chromium", package="chromium fonts-dejavu-core"),
     "compose": _programs("docker-compose", package="docker-compose"),

@@ -1,0 +1,47 @@
+"""Each fact is asked of simulated Swarms of every engine that is imitated, and of a real one: its own is the truth.
+
+LAB_ENGINE names the real one, as for all tests with real engines; by default it is the machine's own.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.engines import BY_RELEASE, FACTS, Facts
+from tests.contract.grounds import Ground, LabGround, SimulatedGround
+from tests.lab import Lab
+from tests.lab.engines import ENGINE_VARIABLE, INSTALLED
+from tests.support.simulator import simulated
+
+SPEED = 20.0
+_REAL = pytest.param("lab", id="real", marks=pytest.mark.requires("dockerd", "root"))
+
+
+@pytest.fixture(scope="session", params=[*(pytest.param(name, id=f"simulated-{name}") for name in FACTS), _REAL])
+def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    """A Swarm as the last test left it."""
+    if request.param == "lab":
+        lab: Lab = request.getfixturevalue("lab")
+        made = LabGround(lab, BY_RELEASE[os.environ.get(ENGINE_VARIABLE) or INSTALLED])
+        made.reset()
+        yield made
+    else:
+        yield from _simulated(request.param, FACTS[request.param])
+
+
+@pytest.fixture
+def fresh(ground: Ground) -> Ground:
+    """An empty Swarm."""
+    ground.reset()
+    return ground
+
+
+def _simulated(engine: str, facts: Facts) -> Iterator[Ground]:
+    folder = Path(tempfile.mkdtemp(prefix="ow-contract-"))
+    with simulated(folder / "docker.sock", engine=engine, speed=SPEED) as running:
+        yield SimulatedGround(running, facts, speed=SPEED)
+    shutil.rmtree(folder)
