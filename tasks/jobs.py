@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from dataclasses import replace
 
 from django.conf import settings
 from django.utils import timezone
@@ -10,10 +11,9 @@ from django.utils import timezone
 from overlayweb.engine import connection
 from overlayweb.engine.errors import EngineError
 from overlayweb.models import Cluster, Job, codec
-from overlayweb.models.secrets import UnreadableSecretError
 from overlayweb.workflows import runner
 from overlayweb.workflows.registry import WORKFLOWS
-from tasks import doorbell
+from tasks import doorbell, nodes
 
 
 @doorbell.task()
@@ -33,13 +33,14 @@ def advance_job(job_id: int) -> None:
 @doorbell.task(expires=30, time_limit=60)
 def observe_cluster(cluster_id: int) -> None:
     """Read the cluster through its manager and keep what was seen, or why nothing was."""
-    cluster = Cluster.objects.filter(pk=cluster_id).first()
+    cluster = Cluster.objects.filter(pk=cluster_id, removed_at=None).first()
     if cluster is None:
         return
     try:
         engine = connect(cluster)
         try:
             swarm = engine.observe()
+            swarm = replace(swarm, node_views=nodes.views(cluster, swarm.nodes))
         finally:
             engine.close()
     except EngineError as error:
@@ -57,12 +58,4 @@ def connect(cluster: Cluster) -> "connection.DockerEngine":
     if cluster.automatic:
         here = {**os.environ, "DOCKER_HOST": settings.OVERLAYWEB_DOCKER_HOST}
         return connection.connect(connection.local_endpoint(here))
-    try:
-        tls_key = cluster.tls_key
-    except UnreadableSecretError as exc:
-        raise connection.InvalidEndpoint(str(exc)) from exc
-    return connection.connect(
-        connection.Endpoint(
-            url=cluster.endpoint, tls_ca=cluster.tls_ca, tls_certificate=cluster.tls_certificate, tls_key=tls_key
-        )
-    )
+    return connection.connect(nodes.endpoint_of(cluster))

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec, publishes_through_ingress
-from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
+from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
 from overlayweb.engine import ourselves, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
@@ -80,6 +80,13 @@ class DockerEngine:
             underlay_mtu=reading.engine_mtu(networks),
             manager_id=manager_id,
         )
+
+    def own_view(self, hostname: str) -> NodeView:
+        """What this engine itself holds of the ingress, whatever its role; ``hostname`` is only passed on."""
+        observed_at = self._now()
+        node_id = self._calls.get("info", as_=reading.own_node_id, doing="read the engine's own node")
+        held = tuple(network.id for network in self.networks() if network.ingress)
+        return NodeView(node_id=node_id, hostname=hostname, observed_at=observed_at, ingress_ids=held)
 
     def nodes(self) -> tuple[Node, ...]:
         """All nodes."""

@@ -1,7 +1,7 @@
 """What is kept: clusters, change requests with plans and approvals, jobs with their ledger, people's links."""
 
 from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
-from overlayweb.models.clusters import Cluster, ReservedRange, ranges_of, reserved_ranges
+from overlayweb.models.clusters import Cluster, NodeEndpoint, Reached, ReservedRange, ranges_of, reserved_ranges
 from overlayweb.models.installation import Account, Installation, SetupLink
 from overlayweb.models.jobs import Event, Job, JobService, Step
 
@@ -14,7 +14,9 @@ __all__ = [
     "Installation",
     "Job",
     "JobService",
+    "NodeEndpoint",
     "PlanRecord",
+    "Reached",
     "ReservedRange",
     "SetupLink",
     "Step",

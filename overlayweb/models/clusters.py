@@ -12,7 +12,24 @@ from overlayweb.models import codec
 from overlayweb.models.secrets import unseal
 
 
-class Cluster(models.Model):
+class Reached(models.Model):
+    """Where an engine is reached: a socket or TCP, and for TCP the three parts of TLS as PEM text."""
+
+    endpoint = models.CharField(max_length=255)
+    tls_ca = models.TextField(blank=True)
+    tls_certificate = models.TextField(blank=True)
+    tls_key_sealed = models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def tls_key(self) -> str:
+        """The client's key as PEM text. Decrypted only when asked for. Raises UnreadableSecretError."""
+        return unseal(self.tls_key_sealed)
+
+
+class Cluster(Reached):
     """A Swarm, reached through one manager, with its latest observation.
 
     ``observation`` is the JSON of a domain ``Swarm``; pages read it and never ask an engine. ``error`` is why the
@@ -20,10 +37,6 @@ class Cluster(models.Model):
     """
 
     name = models.SlugField(max_length=63, unique=True)
-    endpoint = models.CharField(max_length=255)
-    tls_ca = models.TextField(blank=True)
-    tls_certificate = models.TextField(blank=True)
-    tls_key_sealed = models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")
     automatic = models.BooleanField(default=False, help_text="registered by itself from DOCKER_HOST or the socket")
     demo = models.BooleanField(default=False, help_text="simulated: nothing real changes")
     created_at = models.DateTimeField()
@@ -32,17 +45,13 @@ class Cluster(models.Model):
     error = models.TextField(blank=True)
     error_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True, help_text="when an observation was last asked for")
+    removed_at = models.DateTimeField(null=True, help_text="since when only its history is shown")
 
     class Meta:
         ordering = ("name",)
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def tls_key(self) -> str:
-        """The client's key as PEM text. Decrypted only when asked for. Raises UnreadableSecretError."""
-        return unseal(self.tls_key_sealed)
 
     def swarm(self) -> Swarm | None:
         """The latest observation, or None before the first."""
@@ -62,6 +71,20 @@ def _recognise(observation: str) -> Mesh:
 def _read(observation: str) -> Swarm:
     # Every page reads it, and it changes only every few seconds; a frozen record may be shared.
     return codec.load(observation, Swarm)
+
+
+class NodeEndpoint(Reached):
+    """Where the engine of one node is reached, so that what it holds itself is seen beside what a manager shows."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="node_endpoints")
+    hostname = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ("hostname",)
+        constraints = (models.UniqueConstraint(fields=["cluster", "hostname"], name="one_endpoint_per_node"),)
+
+    def __str__(self) -> str:
+        return f"{self.hostname} ({self.endpoint})"
 
 
 class ReservedRange(models.Model):

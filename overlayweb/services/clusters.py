@@ -36,12 +36,14 @@ class Sight:
 
 
 def register_local(*, now: datetime) -> None:
-    """Register the manager of DOCKER_HOST, or of the local socket, as cluster ``local``; follows DOCKER_HOST."""
+    """Register the manager of DOCKER_HOST, or of the local socket, as cluster ``local``; follows DOCKER_HOST.
+
+    Whatever it is called since; one that was removed does not come back.
+    """
     endpoint = settings.OVERLAYWEB_DOCKER_HOST
-    cluster, created = Cluster.objects.get_or_create(
-        name="local", defaults={"endpoint": endpoint, "automatic": True, "created_at": now}
-    )
-    if not created and cluster.automatic and cluster.endpoint != endpoint:
+    known = Cluster.objects.filter(Q(automatic=True) | Q(name="local")).order_by("-automatic").first()
+    cluster = known or Cluster.objects.create(name="local", endpoint=endpoint, automatic=True, created_at=now)
+    if cluster.automatic and not cluster.removed_at and cluster.endpoint != endpoint:
         Cluster.objects.filter(pk=cluster.pk).update(
             endpoint=endpoint, observation="", observed_at=None, error="", error_at=None
         )
@@ -77,7 +79,7 @@ def look_at_due(*, now: datetime) -> int:
     """Ask for observations of all clusters whose last one is getting old. Returns how many were asked for."""
     old = Q(observed_at=None) | Q(observed_at__lt=now - LOOK_EVERY)
     failed_recently = Q(error_at__gt=now - LOOK_EVERY)
-    due = Cluster.objects.filter(old).exclude(failed_recently & ~Q(error=""))
+    due = Cluster.objects.filter(old, removed_at=None).exclude(failed_recently & ~Q(error=""))
     due = due.filter(Q(asked_at=None) | Q(asked_at__lt=now - ASK_AGAIN) | Q(asked_at__lte=now - LOOK_EVERY))
     asked = 0
     for cluster in due:

@@ -69,6 +69,8 @@ def change_again(request: HttpRequest, pk: int) -> HttpResponse:
     """The form, filled with what this change asked for; one's own pending change is replaced by the new one."""
     access.asker(request)
     old = _get_change(request, pk)
+    if old.cluster.removed_at:
+        raise Http404
     if request.method == "POST":
         return ingress.ask(request, old.cluster, kind=old.kind, replaces=old)
     asked = old.plan_record.plan().request

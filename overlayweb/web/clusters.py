@@ -1,5 +1,6 @@
 """Clusters: the overview, a fresh look, adding one, and the ranges that are kept free."""
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,7 +12,7 @@ from django_htmx.http import trigger_client_event
 
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.models import Cluster, ranges_of
-from overlayweb.services import clusters, ranges
+from overlayweb.services import clusters, endpoints, ranges
 from overlayweb.web import access, frame
 from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
 
@@ -21,8 +22,16 @@ LONG_SECONDS = 20.0
 
 def get_cluster(request: HttpRequest, name: str) -> Cluster:
     """The cluster of a page, remembered as the one that is looked at; or 404. Every account sees every cluster."""
-    cluster = get_object_or_404(Cluster, name=name)
+    cluster = get_object_or_404(Cluster, name=name, removed_at=None)
     frame.remember(request, cluster)
+    return cluster
+
+
+def _get_editable(request: HttpRequest, name: str) -> Cluster:
+    """The cluster, or 404; the demo is removed in its own way, and has one address."""
+    cluster = get_cluster(request, name)
+    if cluster.demo:
+        raise Http404
     return cluster
 
 
@@ -65,7 +74,7 @@ def cluster_news(request: HttpRequest, name: str) -> HttpResponse:
     ``known``: the last look that the page knows, as :func:`frame.known` writes it; ``since``: when it began to wait,
     in seconds since 1970.
     """
-    found = get_object_or_404(Cluster, name=name)
+    found = get_object_or_404(Cluster, name=name, removed_at=None)
     since = request.GET.get("since", "")
     waited = max(timezone.now().timestamp() - int(since), 0.0) if since.isascii() and since.isdigit() else 0.0
     answer = render(request, "parts/waited.html", {"waited": int(waited), "long": waited > LONG_SECONDS})
@@ -84,6 +93,38 @@ def cluster_add(request: HttpRequest) -> HttpResponse:
         return render(request, "cluster_add.html", {"form": form})
     added = clusters.add(now=timezone.now(), **form.cleaned_data)
     return redirect("cluster", added.name)
+
+
+@never_cache
+@sensitive_post_parameters("tls_key")
+@require_http_methods(["GET", "HEAD", "POST"])
+def cluster_edit(request: HttpRequest, name: str) -> HttpResponse:
+    """Another name or address for a cluster."""
+    access.admin(request)
+    found = _get_editable(request, name)
+    form = ClusterForm(request.POST or None, reached=found)
+    if form.is_valid():
+        try:
+            endpoints.change(cluster=found, now=timezone.now(), **form.cleaned_data)
+        except endpoints.InUseError as error:
+            form.add_error(None, str(error))
+        else:
+            return redirect("cluster", form.cleaned_data["name"])
+    return render(request, "cluster_edit.html", {"cluster": found, "form": form})
+
+
+@require_POST
+def cluster_remove(request: HttpRequest, name: str) -> HttpResponse:
+    """Forget a cluster; its history stays."""
+    access.admin(request)
+    found = _get_editable(request, name)
+    try:
+        endpoints.remove(cluster=found, now=timezone.now())
+    except endpoints.InUseError as error:
+        messages.error(request, str(error))
+        return redirect("cluster-edit", name)
+    messages.info(request, f"{name} is removed. Its changes and jobs stay in the history.")
+    return redirect("overview")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -31,6 +31,9 @@ _ONLY_SHOW = ("cluster", "ingress")
 _PLACES = {
     "cluster": "overview",
     "cluster-add": "overview",
+    "cluster-edit": "overview",
+    "cluster-nodes": "ingress",
+    "cluster-node": "ingress",
     "ingress": "ingress",
     "ingress-customise": "ingress",
     "ingress-repair": "ingress",
@@ -82,7 +85,9 @@ class Frame:
     @cached_property
     def clusters(self) -> list[Cluster]:
         """All clusters by name, without their observations."""
-        return list(Cluster.objects.only("name", "error", "demo")) if self.user.is_authenticated else []
+        if not self.user.is_authenticated:
+            return []
+        return list(Cluster.objects.filter(removed_at=None).only("name", "error", "demo"))
 
     @cached_property
     def cluster(self) -> Cluster | None:

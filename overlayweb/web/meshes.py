@@ -20,10 +20,12 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRow:
-    """One node in the mesh. ``how``: how its presence is known; ``error``: why its own engine could not be asked."""
+    """One node in the mesh. ``how``: how its presence is known; ``asked``: whether its own engine was asked at
+    the last look; ``error``: why that failed, or "".
+    """
 
     node: NodeMesh
-    state: str
+    asked: bool
     how: str
     error: str
 
@@ -60,13 +62,12 @@ def headline(swarm: Swarm, mesh: Mesh) -> str:
 
 def nodes(swarm: Swarm, mesh: Mesh) -> list[NodeRow]:
     """All nodes by name, each with which ingress it has and how that is known."""
-    states = {node.id: node.state for node in swarm.nodes}
     errors = {view.node_id: view.error for view in swarm.node_views}
     return [
         NodeRow(
             node=node,
-            state=states.get(node.node_id, ""),
-            how=" ".join(node.evidence) or _how(node, asked=swarm.manager_id == node.node_id),
+            asked=any(view.node_id == node.node_id for view in swarm.node_views),
+            how=" ".join(node.evidence) or _how(swarm, node),
             error=errors.get(node.node_id, ""),
         )
         for node in mesh.nodes
@@ -93,12 +94,14 @@ def _said(swarm_tasks: Sequence[SwarmTask]) -> str:
     return latest.error.strip() if latest else ""
 
 
-def _how(node: NodeMesh, *, asked: bool) -> str:
+def _how(swarm: Swarm, node: NodeMesh) -> str:
+    if node.exact:
+        return _HOW.get((node.presence, True), "")
     if not node.ready:
         return "The managers do not hear from it."
-    if asked and node.exact:
-        return "The manager on it says so."
-    return _HOW.get((node.presence, node.exact), "")
+    if node.presence is Presence.ABSENT and not swarm.ingress_networks:
+        return "The Swarm has none."
+    return _HOW.get((node.presence, False), "")
 
 
 def _several(names: Sequence[str]) -> str:

@@ -21,6 +21,11 @@ ADMINS_ONLY = {
     "people-approval",
     "people-role",
     "cluster-add",
+    "cluster-edit",
+    "cluster-node",
+    "cluster-node-forget",
+    "cluster-nodes",
+    "cluster-remove",
     "reserved-ranges",
     "reserved-range-release",
 }
@@ -41,6 +46,8 @@ FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
 """Whatever is new is found here, and has to be put where it belongs."""
 BY_POST_ONLY = {
     "demo-remove",
+    "cluster-node-forget",
+    "cluster-remove",
     "change-approve",
     "change-reject",
     "change-withdraw",
@@ -139,7 +146,7 @@ def test_a_reader_is_told_who_does_it(cluster: Cluster, as_reader: Client) -> No
     assert b"Customise" not in page
 
 
-@pytest.mark.parametrize("route", ["people", "cluster-add", "reserved-ranges"])
+@pytest.mark.parametrize("route", ["people", "cluster-add", "cluster-edit", "cluster-nodes", "reserved-ranges"])
 def test_administrators_see_them(route: str, change: ChangeRequest, as_administrator: Client) -> None:
     assert as_administrator.get(address(route, change)).status_code == 200
 
