@@ -45,7 +45,7 @@ def write(context: Context, row: JobService, make: Callable[[Spec], Spec]) -> bo
         if service is None:
             _gone(context, row)
             return False
-        _keep_edits(context, row, service)
+        keep_edits(context, row, service)
         goal = make(row.target_spec)
         changed = service.spec != goal
         if changed:
@@ -59,8 +59,8 @@ def write(context: Context, row: JobService, make: Callable[[Spec], Spec]) -> bo
     raise VersionConflict(f"{row.name} keeps changing while it is updated. Stop whatever else updates it.")
 
 
-def _keep_edits(context: Context, row: JobService, service: Service) -> None:
-    """Find out whether somebody else changed the spec since we wrote it, and take the change into the target."""
+def keep_edits(context: Context, row: JobService, service: Service) -> None:
+    """Find out whether somebody else changed the spec since we wrote it, and take the change into the row's target."""
     known = [Spec(text) for text in (row.intent, row.written) if text]
     if any(specs.same(spec, service.spec) for spec in known):
         return

@@ -5,6 +5,7 @@ It does nothing to the job but what those do.
 """
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.models import Job
@@ -25,7 +26,7 @@ from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
 from overlayweb.simulator.simulation import Simulation
 from tasks.app import app
-from tests.faults import crew, stage
+from tests.faults import crew, disks, stage
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
@@ -37,6 +38,7 @@ STUCK_SECONDS = 3 * 3600.0
 """Seconds of the product's clock after which a job counts as stuck."""
 HANGS_SECONDS = 60.0
 """The same in real time."""
+FULL_SECONDS = 30.0
 VISITS = 4
 """So often the operator does what a job asks for."""
 
@@ -84,6 +86,8 @@ class Run:
         self._crashed: set[str] = set()
         self._began = time.monotonic()
         self._pids: set[int] = set()
+        self.disk = disks.SmallDisk(stage.database_path(folder).parent)
+        self._room_at: float | None = None
         self.engine = Simulated(path=stage.socket_path(folder), process=None)  # type: ignore[arg-type]  # ours
 
     def play(self) -> Story:
@@ -94,6 +98,8 @@ class Run:
             while not self._over():
                 self._take_message()
             self._wake()
+            if self._room_at is not None:
+                self._make_room()
             for node in sorted(self._crashed):
                 self.restart(node)
             self.story.status = self.job().status
@@ -108,6 +114,7 @@ class Run:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         self._pids.clear()
+        self.disk.unmount()
 
     @property
     def now(self) -> datetime:
@@ -122,8 +129,12 @@ class Run:
 
     def _set_up(self) -> None:
         self.shared.seconds = self.template.simulation.world.now
+        disk = stage.database_path(self.folder).parent
+        disk.mkdir()
+        if "full" in self.scenario.kinds:
+            self.disk.mount()
         use_database(stage.database_path(self.folder))
-        shutil.copy(self.template.database, stage.database_path(self.folder))
+        shutil.copy(self.template.database, disk)
         queue = self.folder / "messages"
         app.conf.broker_transport_options |= {"data_folder_in": str(queue), "data_folder_out": str(queue)}
         app._after_fork()  # type: ignore[attr-defined]  # forget the queue of the process that this one comes from
@@ -162,7 +173,21 @@ class Run:
                 self._work(_job_id(text))
                 return
         self.shared.pass_(1.0)
-        jobs.ring_due(now=self.now)
+        if self._room_at is not None and self.shared.seconds >= self._room_at:
+            self._make_room()
+        with contextlib.suppress(DatabaseError):  # as `manage.py sweep` does: the next tick comes
+            jobs.ring_due(now=self.now)
+
+    def fill(self) -> None:
+        """No room on the disk of the database any more, until half a minute later somebody makes some."""
+        self.disk.fill()
+        self._room_at = self.shared.seconds + FULL_SECONDS
+
+    def _make_room(self) -> None:
+        self._room_at = None
+        self.disk.make_room()
+        if "disk is full" in (self.folder / "log").read_text():
+            self.story.done.append("a process said that the disk is full")
 
     def _start_worker(self, job_id: int) -> tuple[int, str]:
         self._workers += 1
@@ -361,6 +386,7 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "crash": Run.crash,
     "daemon": Run.restart,
     "edit": Run.edit,
+    "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),
 }
 

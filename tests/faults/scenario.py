@@ -19,7 +19,7 @@ class Deed:
     ``kind``: kill; freeze (thawed when another has taken over) or freeze_long (thawed when the job is over); cancel,
     restore (a person asks for it); call (``what`` befalls the next call); crash (a node, ``what``), daemon (restart
     the node's daemon); edit (a stranger edits service ``what``); double (a second message); lose (all messages);
-    database (restart it, PostgreSQL only); full (no room on its disk, for a while).
+    full (no room on the database's disk, for half a minute).
     """
 
     kind: str

@@ -24,7 +24,8 @@ SECOND = 1_000_000_000
 CALL_SECONDS = 0.01
 """What each call of the engine takes."""
 NODES = 3
-SETTLED_SECONDS = 30.0
+AT_REST = 30.0
+"""Seconds after which new services run and nothing is under way."""
 CHANGES = ("create_network", "remove_network", "update_service", "update_node")
 """What a job may ask of an engine that changes anything."""
 
@@ -34,15 +35,20 @@ _worker: ContextVar[str] = ContextVar("worker", default="")
 def services(world: World, nodes: int) -> None:
     """Fill an empty Swarm and let it come to rest."""
     empty(world, nodes)
-    for spec in (
+    for spec in specs():
+        world.create_service(spec)
+    world.advance(to=world.now + AT_REST)
+
+
+def specs() -> list[dict[str, Any]]:
+    """The services: four published, in three modes of being so, and one that is not; one ignores SIGTERM."""
+    return [
         _service("web", 8101, replicas=2),
         _service("agent", 8102, replicas=None),
         _service("slow", 8103, replicas=1, init=False),
         _service("chosen", 0, replicas=1),
         _service("inner", None, replicas=1),
-    ):
-        world.create_service(spec)
-    world.advance(to=world.now + SETTLED_SECONDS)
+    ]
 
 
 def simulation(*, seed: int, engine: str = "28.5") -> Simulation:
@@ -128,8 +134,8 @@ def changes_path(folder: Path) -> Path:
 
 
 def database_path(folder: Path) -> Path:
-    """The database of a run."""
-    return folder / "db.sqlite3"
+    """The database of a run, on a disk of its own."""
+    return folder / "disk" / "db.sqlite3"
 
 
 def changes(folder: Path) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def ingresses_on(socket: str) -> list[str]:
 
 
 def _template(name: str, strategy: Strategy, schema: Path, folder: Path) -> Template:
-    folder.mkdir()
+    stage.database_path(folder).parent.mkdir(parents=True)
     simulation = stage.simulation(seed=7)
     shared = Shared()
     shared.seconds = simulation.world.now

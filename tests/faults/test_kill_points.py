@@ -15,6 +15,7 @@ WAYS = [
     ("unpublish", "forward", 24),
     ("stop", "cancelled", 16),
     ("unpublish", "restored", 24),
+    ("stop", "drifted", 12),
 ]
 
 

@@ -1,0 +1,35 @@
+"""Somebody else changes a service, or a node goes away, in the middle of a job: kept, said, and nothing lost."""
+
+import pytest
+
+from tests.faults import catalogue
+from tests.faults.nursery import RemoteNursery
+from tests.faults.scenario import Deed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def way(nursery: RemoteNursery) -> catalogue.Way:
+    return catalogue.way(nursery, stage="stop", ending="forward")
+
+
+def test_a_change_by_somebody_else_is_kept_whenever_it_comes(nursery: RemoteNursery, way: catalogue.Way) -> None:
+    begun = way.points.index("begin forward release")
+    later = [index for index in catalogue.spread(way.points, 400) if index > begun]
+    edits = [way.scenario(Deed(kind="edit", what="slow", after=index)) for index in later[:: len(later) // 10]]
+    assert catalogue.failures(nursery, edits, status="succeeded") == []
+
+
+def test_a_change_after_the_last_write_is_kept_too(nursery: RemoteNursery, way: catalogue.Way) -> None:
+    last = max(index for index, label in enumerate(way.points) if label == "after POST /nodes/*/update")
+    edit = way.scenario(Deed(kind="edit", what="slow", after=last))
+    assert catalogue.failures(nursery, [edit], status="succeeded") == []
+
+
+@pytest.mark.parametrize("step", ["release", "publish"])
+def test_a_node_that_goes_away_is_named_with_what_to_do(nursery: RemoteNursery, way: catalogue.Way, step: str) -> None:
+    crash = way.scenario(Deed(kind="crash", what="node3", after=way.points.index(f"begin forward {step}")))
+    report = nursery.run(crash.to_json())
+    assert report.problems == []
+    assert any("node3" in said and "systemctl restart docker" in said for said in report.visits)
