@@ -10,6 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.models import ChangeRequest, Cluster, Job
 from tests.browser.people import chromium
+from tests.web import wedges
 from tests.web.conftest import PASSWORD
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
@@ -17,7 +18,10 @@ pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transactio
 FORM = "/clusters/prod/ingress/customise"
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
-PATHS = ("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people")
+PATHS = (
+    *("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people"),
+    *("/clusters/prod/ingress/repair", "/clusters/prod/nodes", "/clusters/prod/edit", "/history/", "/jobs/"),
+)
 
 
 @contextmanager
@@ -155,3 +159,22 @@ def test_no_page_breaks_the_policy_or_the_width(
                 "e => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
             )
             assert unnamed == [], path
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_a_repair_breaks_neither(
+    live_server: LiveServer, cluster: Cluster, as_administrator: Client, *, phone: bool
+) -> None:
+    wedges.see(cluster, wedges.wedged())
+    asked = wedges.ask(cluster)
+    paths = (
+        "/clusters/prod/ingress/repair",
+        f"/changes/{asked.pk}/",
+        "/clusters/prod/ingress/",
+        "/clusters/prod/nodes",
+    )
+    with window(live_server, as_administrator, phone=phone) as page:
+        for path in paths:
+            page.goto(path)
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, path
