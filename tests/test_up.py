@@ -149,6 +149,42 @@ def test_what_dies_is_started_again(data: Path, port: int) -> None:
         assert installations.processes_of(data) == {}
 
 
+@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+def test_without_a_manager_the_demo_swarm_comes_by_itself(data: Path, port: int) -> None:
+    for start in range(2):
+        with installations.up(data, port, **FOLDER_ONLY) as running:
+            running.wait_for("Overlayweb runs at")
+            assert "DOCKER_HOST=" in running.wait_for("is simulated: nothing real changes")
+            assert sum("/setup/" in line for line in running.lines) == 1, "the first account's, and nobody else's"
+            assert eventually(lambda: rows(data, "SELECT observation <> '' FROM overlayweb_cluster") == [(1,)])
+            assert rows(data, "SELECT name, demo FROM overlayweb_cluster") == [("demo", 1)]
+            assert rows(data, "SELECT count(*) FROM overlayweb_job") == [(3,)], f"start {start + 1} keeps the past"
+            assert running.stop() == 0
+            assert installations.processes_of(data) == {}
+
+
+def test_a_given_docker_host_brings_no_demo(data: Path, port: int) -> None:
+    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
+        running.wait_for("Overlayweb runs at")
+        assert rows(data, "SELECT name, demo FROM overlayweb_cluster") == [("local", 0)]
+        assert not any("simulat" in line for line in running.lines)
+        assert not any("overlayweb.simulator" in line for line in installations.processes_of(data).values())
+
+
+@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+def test_the_demo_can_be_refused(data: Path, port: int) -> None:
+    with installations.up(data, port, OVERLAYWEB_DEMO="0", **FOLDER_ONLY) as running:
+        running.wait_for("Overlayweb runs at")
+        assert running.wait_for("No Swarm manager answers at unix:///var/run/docker.sock")
+        assert rows(data, "SELECT count(*) FROM overlayweb_cluster") == [(0,)]
+
+
+def rows(data: Path, query: str) -> list[tuple[object, ...]]:
+    """What the installation's database answers."""
+    with closing(sqlite3.connect(data / "db.sqlite3")) as connection:
+        return connection.execute(query).fetchall()
+
+
 def is_new(data: Path, program: str, before: set[int]) -> bool:
     """Whether the program runs as a process that was not there before."""
     return any(program in command and pid not in before for pid, command in installations.processes_of(data).items())

@@ -36,9 +36,9 @@ class Invitation:
     path: str
 
 
-def enrol(*, may_come_in: bool) -> dict[Part, User]:
+def enrol(*, may_come_in: bool, since: datetime) -> dict[Part, User]:
     """Accounts for all of them, without passwords. ``may_come_in`` False: they are names in the history, no more."""
-    return {part: _account(part, may_come_in=may_come_in) for part in PARTS}
+    return {part: _account(part, may_come_in=may_come_in, since=since) for part in PARTS}
 
 
 def may_come_in() -> bool:
@@ -60,7 +60,7 @@ def invitations(*, now: datetime) -> list[Invitation]:
     ]
 
 
-def _account(part: Part, *, may_come_in: bool) -> User:
-    person = User.objects.create_user(part.username, first_name=part.name, is_active=may_come_in)
+def _account(part: Part, *, may_come_in: bool, since: datetime) -> User:
+    person = User.objects.create_user(part.username, first_name=part.name, is_active=may_come_in, date_joined=since)
     Account.objects.create(person=person, role=part.role, demo=True)
     return person

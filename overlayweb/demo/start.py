@@ -97,7 +97,8 @@ def _begin(given: Configuration, socket: Path, now: datetime) -> None:
             comes_in = given.demo is True and alone
             if comes_in:
                 Installation.objects.create(pk=1, approval_mode=ApprovalMode.SOLO, created_at=now)
-            story.tell(cluster=cluster, cast=people.enrol(may_come_in=comes_in), until=now)
+            cast = people.enrol(may_come_in=comes_in, since=now - story.BEFORE)
+            story.tell(cluster=cluster, cast=cast, until=now)
 
 
 def _says_demo(given: Configuration, *, manager: bool) -> str:

@@ -29,6 +29,8 @@ from overlayweb.workflows.registry import WORKFLOWS
 
 ENGINE = "28.5"
 MTU = 1450
+BEFORE = timedelta(days=60)
+"""So long ago its people came, and the story begins."""
 OFFICE = "10.20.0.0/16"
 READING_SECONDS = 240.0
 """How long whoever approves takes to read the plan."""
@@ -50,12 +52,12 @@ class Wish:
 def tell(*, cluster: Cluster, cast: Mapping[Part, User], until: datetime) -> None:
     """Let it all happen, on the days before ``until``; all of it is kept, or nothing."""
     with transaction.atomic():
-        stage = _Stage(cluster=cluster, cast=cast, begins=until - timedelta(days=60))
+        stage = _Stage(cluster=cluster, cast=cast, begins=until - BEFORE)
         _moved_off_the_default(stage, until)
         _cancelled_for_a_release(stage, until)
         _fell_back(stage, until)
         _rejected(stage, until)
-        ranges.reserve(cidr=OFFICE, name="Lisbon office", reason="Routed to the office since its move", cluster=cluster)
+        ranges.reserve(cidr=OFFICE, name="Lisbon office", reason="routed to the office since its move", cluster=cluster)
         Cluster.objects.filter(pk=cluster.pk).update(observation="", observed_at=None)
 
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain.policy import Role
+from overlayweb.domain.policy import ApprovalMode, Role
 from overlayweb.models import SetupLink
-from overlayweb.services import installation, roles
+from overlayweb.services import demo, installation, roles
 from overlayweb.web import access
 from overlayweb.web.accounts import (
     AccountForm,
@@ -66,7 +66,9 @@ def _setup_form(request: HttpRequest, link: SetupLink) -> AccountForm | Password
     """What the link asks for: a whole account, or the password of one. The first account chooses the mode too."""
     if link.opens:
         return PasswordForm(request.POST or None, person=link.opens)
-    return AccountForm(request.POST or None, asks_approval_mode=installation.is_first(link))
+    # Whoever tries the demo is alone.
+    initial = {"approval_mode": ApprovalMode.SOLO} if demo.is_all_there_is() else {}
+    return AccountForm(request.POST or None, initial=initial, asks_approval_mode=installation.is_first(link))
 
 
 @require_safe

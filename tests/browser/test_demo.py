@@ -1,0 +1,109 @@
+"""The demo as somebody sees it who has read nothing but the terminal and the pages."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.people import PASSWORD, Person, chromium, person
+from tests.support import installations, ports
+from tests.support.installations import Installation
+
+pytestmark = [pytest.mark.requires("chromium"), pytest.mark.slow, pytest.mark.timeout(300)]
+
+MOST_STEPS = 8
+"""From the printed link to the running job: links, fields and buttons together."""
+JOB_MS = 110_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Installation]:
+    for data in installations.data_folder():
+        with installations.up(data, ports.free_port(), OVERLAYWEB_DEMO="1") as running:
+            running.wait_for("Overlayweb runs at")
+            yield running
+
+
+def link_of(demo: Installation, name: str) -> str:
+    found = re.search(r"http\S+/setup/\S+", demo.wait_for(name))
+    assert found
+    return found.group()
+
+
+def come_in(who: Person, link: str) -> int:
+    """Open the link and choose a password; returns how many steps that took."""
+    who.page.goto(link)
+    who.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    who.page.get_by_label("Password again").fill(PASSWORD)
+    who.page.get_by_role("button", name="come in").click()
+    return 4
+
+
+def is_marked(page: Page) -> None:
+    expect(page.get_by_text("Demo", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile("nothing real changes")).first).to_be_visible()
+
+
+def test_from_the_printed_link_to_the_rebuilt_ingress(demo: Installation, browser: Browser) -> None:
+    with person(browser, "Ana") as ana:
+        steps = come_in(ana, link_of(demo, "Ana Ferreira"))
+        ana.sees(re.compile("ingress 10.20.0.0/24 collides with reserved range Lisbon office"))
+        ana.page.get_by_role("link", name=re.compile("Move the ingress to 10.21.0.0/24")).click()
+        ana.sees("longest time a port is dark")
+        ana.page.get_by_role("button", name="Ask for approval").click()
+        ana.sees("Solo mode: you approve your own change.")
+        is_marked(ana.page)
+        ana.page.get_by_role("button", name=re.compile("Approve plan")).click()
+        steps += 3
+        ana.page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+        is_marked(ana.page)
+        expect(ana.page.locator("#job-state")).to_contain_text("Done", timeout=JOB_MS)
+        assert steps <= MOST_STEPS
+        for path in ("/", "/clusters/demo/ingress/", "/changes/", "/jobs/", "/history/", "/people", "/clusters/add"):
+            ana.page.goto(demo.address + path)
+            is_marked(ana.page)
+        assert ana.complaints == []
+
+
+def test_the_past_stands_in_the_history(demo: Installation, browser: Browser) -> None:
+    with person(browser, "Bruno", width=390, height=844) as bruno:
+        come_in(bruno, link_of(demo, "Bruno Costa"))
+        bruno.page.goto(f"{demo.address}/history/")
+        is_marked(bruno.page)
+        for subnet, outcome in (
+            ("10.20.0.0/24", "Done"),
+            ("10.21.0.0/23", "Cancelled"),
+            ("10.36.0.0/22", "Failed"),
+            ("10.64.0.0/16", "Rejected"),
+        ):
+            row = bruno.page.get_by_role("row").filter(has=bruno.page.get_by_role("link", name=subnet))
+            expect(row).to_contain_text(outcome)
+        bruno.page.get_by_role("link", name="10.36.0.0/22").click()
+        bruno.sees(re.compile("The old ingress 10.20.0.0/24 is back and every service has its ports back"))
+
+
+def test_the_four_people_have_the_rights_that_were_printed(demo: Installation, browser: Browser) -> None:
+    lines = [demo.wait_for(name).split()[2:3] for name in ("Ana F", "Bruno C", "Carla N", "Dora L")]
+    assert lines == [["administrator"], ["member"], ["member"], ["reader"]]
+    with person(browser, "Carla") as carla, person(browser, "Dora") as dora:
+        for who, name in ((carla, "Carla Nunes"), (dora, "Dora Lima")):
+            come_in(who, link_of(demo, name))
+            who.page.goto(f"{demo.address}/clusters/demo/ingress/")
+            expect(who.page.get_by_role("link", name="People")).to_have_count(0)
+        expect(carla.page.get_by_role("link", name="Customise…")).to_be_visible()
+        expect(dora.page.get_by_role("link", name="Customise…")).to_have_count(0)
+        dora.page.goto(f"{demo.address}/clusters/demo/ingress/customise")
+        dora.sees(re.compile("You are a reader here"))
+
+
+def test_the_sign_in_page_says_that_it_is_a_demo(demo: Installation, browser: Browser) -> None:
+    with person(browser, "Nobody") as nobody:
+        nobody.page.goto(f"{demo.address}/sign-in")
+        is_marked(nobody.page)

@@ -1,0 +1,44 @@
+"""What is wrong with addresses: an ingress in a reserved range, overlays without addresses, or nearly full."""
+
+from dataclasses import replace
+
+import pytest
+
+from overlayweb.domain import address_troubles
+from overlayweb.domain.addresses import ReservedRange
+from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_task
+
+OFFICE = ReservedRange(name="office", cidr="10.20.0.0/16", reason="Lisbon")
+
+
+def test_an_ingress_in_a_reserved_range_is_told_where_to_go() -> None:
+    swarm = make_swarm(ingress=make_ingress("10.20.0.0/24"))
+    finding = address_troubles.of_ingress(swarm=swarm, reserved=[OFFICE])
+    assert finding is not None
+    assert finding.message == "The ingress 10.20.0.0/24 collides with reserved range office (10.20.0.0/16, Lisbon)."
+    assert finding.suggestion == "10.21.0.0/24"
+    assert finding.suggestion in finding.remedy
+
+
+def test_an_ingress_elsewhere_is_well_placed() -> None:
+    assert address_troubles.find(swarm=make_swarm(ingress=make_ingress("10.30.0.0/24")), reserved=[OFFICE]) == ()
+
+
+def test_an_overlay_that_was_never_allocated_is_named() -> None:
+    swarm = make_swarm(networks=[make_network("lake", "")])
+    [finding] = address_troubles.find(swarm=swarm, reserved=[])
+    assert finding.code == "network-unallocated"
+    assert "lake has no addresses" in finding.message
+
+
+@pytest.mark.parametrize(("replicas", "codes"), [(8, []), (10, ["overlay-tight"])])
+def test_an_overlay_that_is_nearly_full_is_named_before_it_is(replicas: int, codes: list[str]) -> None:
+    network = make_network("mesh", "10.33.1.0/28")
+    service = make_service("api", published=(), replicas=replicas, network_ids=(network.id,))
+    service = replace(service, vips=((network.id, "10.33.1.2/28"),))
+    tasks = tuple(make_swarm_task(service, number, node_id="id-node1") for number in range(replicas))
+    swarm = replace(make_swarm(services=[service], networks=[network]), swarm_tasks=tasks)
+    room = address_troubles.overlay_room(swarm=swarm, network=network)
+    assert room is not None
+    assert (room.used, room.usable) == (3 + replicas, 14)  # gateway, node, service
+    assert [finding.code for finding in address_troubles.find(swarm=swarm, reserved=[])] == codes
