@@ -10,7 +10,7 @@ TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fo
 QUICK := not dockerd and not chromium and not slow
 
 .DEFAULT_GOAL := up
-.PHONY: up demo test test-quick faults lint format test-tools lock lab secrets clean
+.PHONY: up demo test test-quick test-engines faults lint format test-tools lock lab secrets clean
 
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
@@ -30,6 +30,11 @@ test-quick: .venv/installed-dev
 faults: .venv/installed-dev
 	@OVERLAYWEB_MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 	@$(BIN)/python -m bench.faults
+
+# The facts about the Engine API, asked of the real engines of three Debian releases.
+test-engines: .venv/installed-dev
+	@for release in bookworm trixie sid; do \
+		LAB_ENGINE=$$release $(BIN)/python -m pytest tests/contract -k real || exit 1; done
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

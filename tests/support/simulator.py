@@ -93,6 +93,8 @@ def simulated(
 def _stop(process: "subprocess.Popen[str]") -> None:
     """End it in good order; kill it where it does not end, as one that a test has frozen."""
     process.terminate()
+    if process.stdin is not None and process.stdin.closed:
+        process.stdin = None  # closed by a test; communicate would write to it
     try:
         process.communicate(timeout=STOP_LIMIT)
     except subprocess.TimeoutExpired:
