@@ -48,6 +48,7 @@ class Part:
         self.seconds.append(report.seconds)
         if report.problems or (status and report.status != status):
             self.broken.append(catalogue.complaint(report, status))
+            print(self.broken[-1], file=sys.stderr, flush=True)
 
 
 class Pool:
@@ -125,8 +126,6 @@ def _part(pool: Pool, name: str, jobs: Iterator[Job]) -> Part:
             part.add(report, status)
         print(f"{name}: {part.runs} runs, {len(part.broken)} broken", file=sys.stderr, flush=True)
     part.took = round(time.monotonic() - began, 1)
-    for line in part.broken:
-        print(line, file=sys.stderr, flush=True)
     return part
 
 
