@@ -11,7 +11,6 @@ from overlayweb.models import Account, ChangeRequest, Cluster, Event, Job, reser
 from overlayweb.services import demo, installation, jobs, roles
 from tests.services.conftest import Cast
 
-
 pytestmark = pytest.mark.slow
 
 
