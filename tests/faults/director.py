@@ -100,6 +100,8 @@ class Run:
             self._wake()
             if self._room_at is not None:
                 self._make_room()
+            self.shared.slow = 0.0
+            self.engine.control("faults", rules=[])  # what was to befall a call that never came
             for node in sorted(self._crashed):
                 self.restart(node)
             self.story.status = self.job().status

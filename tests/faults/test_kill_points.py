@@ -11,11 +11,11 @@ from tests.faults.nursery import RemoteNursery
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WAYS = [
-    ("stop", "forward", 40),
-    ("unpublish", "forward", 24),
-    ("stop", "cancelled", 16),
-    ("unpublish", "restored", 24),
-    ("stop", "drifted", 12),
+    ("stop", "forward", 30),
+    ("unpublish", "forward", 16),
+    ("stop", "cancelled", 10),
+    ("unpublish", "restored", 16),
+    ("stop", "drifted", 8),
 ]
 
 

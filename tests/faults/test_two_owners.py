@@ -18,7 +18,7 @@ def way(nursery: RemoteNursery) -> catalogue.Way:
 
 
 def test_frozen_anywhere_it_writes_nothing_when_it_wakes(nursery: RemoteNursery, way: catalogue.Way) -> None:
-    freezes = catalogue.freezes(way, catalogue.spread(way.points, 24))
+    freezes = catalogue.freezes(way, catalogue.spread(way.points, 16))
     assert catalogue.failures(nursery, freezes, status="succeeded") == []
 
 
