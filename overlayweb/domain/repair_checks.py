@@ -7,7 +7,7 @@ from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.checks import addressing, cluster, fields, overlap, services
 from overlayweb.domain.checks.case import Case, case_of, on_cluster, on_node
 from overlayweb.domain.mesh import Mesh
-from overlayweb.domain.plans import Finding, IngressRequest, Level
+from overlayweb.domain.plans import Finding, IngressRequest, Level, NodeRestart
 from overlayweb.domain.swarm import Swarm
 
 _CREATES = (
@@ -28,11 +28,17 @@ _WEIGHT = {Level.BLOCKER: 0, Level.WARNING: 1, Level.NOTICE: 2}
 
 
 def find(
-    *, swarm: Swarm, mesh: Mesh, request: IngressRequest, reserved: Sequence[ReservedRange] = ()
+    *,
+    swarm: Swarm,
+    mesh: Mesh,
+    restarts: Sequence[NodeRestart],
+    request: IngressRequest,
+    reserved: Sequence[ReservedRange] = (),
 ) -> tuple[Finding, ...]:
     """All findings, blockers first. What the repair mends is a notice here: it does not hinder it."""
     case = case_of(swarm=swarm, request=request, reserved=reserved)
-    return tuple(sorted(_all(case, mesh), key=lambda finding: _WEIGHT[finding.level]))
+    found = (*_all(case, mesh), *_restarts(case, restarts))
+    return tuple(sorted(found, key=lambda finding: _WEIGHT[finding.level]))
 
 
 def _all(case: Case, mesh: Mesh) -> Iterator[Finding]:
@@ -69,6 +75,17 @@ def _nodes(case: Case, mesh: Mesh) -> Iterator[Finding]:
             t.node_id == seen.node_id for key in case.swarm.own_service_ids for t in case.swarm.running_on(key)
         ):
             yield _own(case, seen.node_id)
+
+
+def _restarts(case: Case, restarts: Sequence[NodeRestart]) -> Iterator[Finding]:
+    if restarts:
+        yield on_cluster(
+            level=Level.WARNING,
+            code="restart-stops-containers",
+            case=case,
+            message="A restart of an engine stops every container on its node, host-mode ports too.",
+            remedy=f"One node after the other: {', '.join(restart.hostname for restart in restarts)}.",
+        )
 
 
 def _own(case: Case, node_id: str) -> Finding:

@@ -97,9 +97,13 @@ def build(
         ingress_id=found.ingress.id if found.ingress else "",
         steps=laid,
         effects=effects,
-        keeps_working=tuple(_keeps_working(swarm, effects, restarts)),
+        keeps_working=tuple(_keeps_working(swarm, effects)),
         findings=repair_checks.find(
-            swarm=swarm, mesh=found, request=replace(request, settings=after), reserved=reserved
+            swarm=swarm,
+            mesh=found,
+            restarts=restarts,
+            request=replace(request, settings=after),
+            reserved=reserved,
         ),
         commands=repair_commands.repair(
             swarm=swarm,
@@ -203,7 +207,7 @@ def _steps(
 ) -> tuple[PlannedStep, ...]:
     laid = ingress_steps.steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=True)
     by_name = {step.name: step for step in laid}
-    by_name["record"] = replace(by_name["record"], title=f"Record {len(effects)} services")
+    by_name["record"] = replace(by_name["record"], title=f"Record {_services(len(effects))}")
     # Where there is nothing to remove, making the ingress is what cannot be taken back.
     by_name["create"] = replace(by_name["create"], point_of_no_return=not found.replace)
     takes_off = ("release", "drain", "remove") if found.replace else ()
@@ -221,9 +225,10 @@ def _steps(
     return (*steps[:2], *asked, *steps[2:])
 
 
-def _keeps_working(swarm: Swarm, effects: Sequence[Effect], restarts: Sequence[NodeRestart]) -> Iterator[str]:
+def _services(count: int) -> str:
+    return "1 service" if count == 1 else f"{count} services"
+
+
+def _keeps_working(swarm: Swarm, effects: Sequence[Effect]) -> Iterator[str]:
     yield from ingress_plans.keeps_working(swarm=swarm, effects=effects)[:-1]
-    if restarts:
-        names = ", ".join(restart.hostname for restart in restarts)
-        yield f"A restart of an engine stops every container on that node, host-mode ports too: {names}, one by one."
     yield "Volumes and containers on other nodes are not touched."

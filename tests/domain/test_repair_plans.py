@@ -187,6 +187,8 @@ def test_a_plan_restarts_every_holder_the_leader_last_and_touches_no_service() -
     assert [(e.strategy, e.restarts, e.dark_seconds) for e in plan.effects] == [(Strategy.AUTOMATIC, 0, 0.0)]
     assert plan.after.subnet == "10.11.0.0/24"  # the Swarm's own stays, whatever was asked for
     assert plan.blockers == ()
+    assert [w.remedy for w in plan.warnings] == ["One node after the other: node2, node3, node1."]
+    assert plan.steps[1].title == "Record 1 service"
     assert "systemctl restart docker" in plan.commands
 
 
