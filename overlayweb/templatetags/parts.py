@@ -1,5 +1,6 @@
 """The small parts of every page: icons, status words, times, durations."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,8 @@ from django.contrib.auth.models import AbstractUser
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from overlayweb.domain import decoding
 from overlayweb.domain.decoding import Cause
@@ -20,6 +21,8 @@ from overlayweb.models import Cluster
 from overlayweb.web import frame
 
 register = template.Library()
+
+_CODE = re.compile("`([^`]+)`")
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 JUST_NOW_SECONDS = 2
@@ -136,6 +139,12 @@ def duration(seconds: float | None) -> str:
 def thousands(number: int) -> str:
     """ "65,534"."""
     return f"{number:,}"
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """A sentence with what stands between backticks as code."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308  # escaped just here
 
 
 @register.filter
