@@ -19,12 +19,12 @@ up: .venv/installed-base
 demo: .venv/installed-base
 	@OVERLAYWEB_DATA="$${OVERLAYWEB_DATA:-data/demo}" OVERLAYWEB_DEMO=1 $(BIN)/python manage.py up
 
-# Two processes share the files: much of the time goes in waiting for engines and leases.
+# Three processes share the files: much of the time goes in waiting for engines and leases.
 test: lint
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 test-quick: .venv/installed-dev
-	@$(BIN)/python -m pytest -m "$(QUICK)"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(QUICK)"
 
 # The long way of tests/faults: every kill point, every call in every way, 2,000 schedules, 5,000 walks of the model.
 faults: .venv/installed-dev

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 
@@ -15,6 +16,16 @@ from tests.support.redis_server import RedisServer
 pytest_plugins = ["tests.support.requirements"]
 if importlib.util.find_spec("tests.lab.fixtures"):
     pytest_plugins.append("tests.lab.fixtures")
+
+hypothesis.settings.register_profile("overlayweb", deadline=None)  # timings are no tests
+hypothesis.settings.load_profile("overlayweb")
+
+LONGEST_FIRST = ("tests/workflows/", "tests/browser/", "tests/faults/", "tests/contract/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that processes that share the files end at about the same time."""
+    items.sort(key=lambda item: next((n for n, f in enumerate(LONGEST_FIRST) if item.nodeid.startswith(f)), 9))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,10 +18,15 @@ from tests.lab.engines import ENGINE_VARIABLE, INSTALLED
 from tests.support.simulator import simulated
 
 SPEED = 20.0
+QUICKLY = "28.5"
+"""The one that is asked where there is little time, too."""
+_SIMULATED = [
+    pytest.param(name, id=f"simulated-{name}", marks=[] if name == QUICKLY else pytest.mark.slow) for name in FACTS
+]
 _REAL = pytest.param("lab", id="real", marks=pytest.mark.requires("dockerd", "root"))
 
 
-@pytest.fixture(scope="session", params=[*(pytest.param(name, id=f"simulated-{name}") for name in FACTS), _REAL])
+@pytest.fixture(scope="session", params=[*_SIMULATED, _REAL])
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """A Swarm as the last test left it."""
     if request.param == "lab":

@@ -15,7 +15,7 @@ from tests.contract.grounds import SimulatedGround
 from tests.lab import services
 from tests.support.simulator import simulated
 
-pytestmark = pytest.mark.requires("docker")
+pytestmark = [pytest.mark.slow, pytest.mark.requires("docker")]
 
 SPEED = 20.0
 

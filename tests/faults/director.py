@@ -24,10 +24,10 @@ from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
-from overlayweb.simulator.simulation import Simulation
 from tasks.app import app
 from tests.faults import crew, disks, stage
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
+from tests.faults.stage import Template
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
@@ -43,17 +43,6 @@ VISITS = 4
 """So often the operator does what a job asks for."""
 
 _RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Template:
-    """What all runs of a stage begin with: the Swarm at rest, and a database with an approved job on it."""
-
-    name: str
-    simulation: Simulation
-    database: Path
-    job_id: int
-    epoch: datetime
 
 
 @dataclass(kw_only=True)

@@ -8,6 +8,8 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,17 @@ CHANGES = ("create_network", "remove_network", "update_service", "update_node")
 """What a job may ask of an engine that changes anything."""
 
 _worker: ContextVar[str] = ContextVar("worker", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """What all runs of a stage begin with: the Swarm at rest, and a database with an approved job on it."""
+
+    name: str
+    simulation: Simulation
+    database: Path
+    job_id: int
+    epoch: datetime
 
 
 def services(world: World, nodes: int) -> None:

@@ -18,7 +18,8 @@ from overlayweb.engine import connection
 from overlayweb.models import Cluster, Installation, Job, codec
 from overlayweb.services import approvals, changes
 from tests.faults import crew, stage
-from tests.faults.director import Template, use_database
+from tests.faults.director import use_database
+from tests.faults.stage import Template
 from tests.faults.timeline import Shared
 
 BEFORE_SUBNET = "10.0.0.0/24"
