@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from overlayweb.domain import decoding
@@ -90,7 +90,10 @@ def copy(value: Any, shown: str = "") -> dict[str, str]:
 @register.inclusion_tag("parts/command.html")
 def command(lines: Sequence[str]) -> dict[str, Any]:
     """The docker equivalent: lines of a shell, comments set back, all of it copied by one click."""
-    return {"lines": [(line, line.startswith("#")) for line in lines], "text": "\n".join(lines)}
+    set_back = format_html_join(
+        "\n", '<span class="{}">{}</span>', (("comment" * line.startswith("#"), line) for line in lines)
+    )
+    return {"lines": set_back, "text": "\n".join(lines)}
 
 
 @register.inclusion_tag("parts/diff.html")
