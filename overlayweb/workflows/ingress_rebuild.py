@@ -26,6 +26,8 @@ CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 60.0
 HEAD_START_SECONDS = 2.5
 PEERS_SECONDS = 45.0
+STRENGTH_SECONDS = 10.0
+MENDED_SECONDS = 60.0
 
 State = JobService.State
 
@@ -241,7 +243,9 @@ def verify(context: Context) -> str:
     net = ingress_network.current_id(context)
     context.wait("peers", lambda: peers.waiting_for(context, net), seconds=PEERS_SECONDS, every=0.5)
     peers.take_nudges_off(context)
-    context.wait("strength", Strength(context, rows), seconds=10.0)
+    # Whoever says "go on" has just mended something: what starts because of that gets the time to.
+    patience = MENDED_SECONDS if context.step.attempts > 1 else STRENGTH_SECONDS
+    context.wait("strength", Strength(context, rows), seconds=patience)
     wrong = [*problems.of_ingress(context), *problems.of_peers(context, net), *problems.of_services(context, rows)]
     if wrong:
         raise OperatorNeededError(wrong)
