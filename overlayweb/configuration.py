@@ -170,10 +170,12 @@ _SQLITE = {
 # that vanished without a goodbye is noticed before a job's lease runs out.
 # idle_in_transaction_session_timeout: a worker frozen inside a transaction must not keep its locks from the one that
 # takes over; the server ends its session before the lease (10 s) is long gone.
+# synchronous_commit: as FULL above, whatever the server's default is. An intent lost in a crash makes our own write
+# look like somebody else's edit.
 _POSTGRESQL = {
     "connect_timeout": 5,
     "tcp_user_timeout": 8000,
-    "options": "-c idle_in_transaction_session_timeout=8000",
+    "options": "-c idle_in_transaction_session_timeout=8000 -c synchronous_commit=on",
 }
 
 

@@ -28,6 +28,18 @@ def test_postgresql_takes_every_migration(data: Path, postgres_server: PostgresS
     assert not (data / "db.sqlite3").exists()
 
 
+@pytest.mark.requires("postgres")
+def test_a_commit_is_on_the_disk_whatever_the_servers_default_is(data: Path, postgres_server: PostgresServer) -> None:
+    url = postgres_server.new_database()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SHOW synchronous_commit").fetchall() == [("off",)]
+
+    asked = "from django.db import connection as c; k = c.cursor(); k.execute('SHOW synchronous_commit'); print(*k)"
+    done = installations.run("shell", "--command", asked, data=data, DATABASE_URL=url)
+
+    assert done.stdout.splitlines()[-1] == "('on',)", done.stderr
+
+
 def test_no_migration_is_missing(data: Path) -> None:
     done = installations.run("makemigrations", "--check", "--dry-run", data=data)
 

@@ -67,6 +67,8 @@ def keep_edits(context: Context, row: JobService, service: Service) -> None:
     base = min(known, key=lambda spec: len(specs.differences(spec, service.spec)))
     paths = specs.differences(base, service.spec)
     target = specs.merged(base=base, current=service.spec, target=row.target_spec)
+    if specs.same(target, service.spec):
+        target = service.spec  # nothing of ours is left to take out: zeros that the engine wrote are no difference
     context.ledger.change_service(
         row,
         step=context.step,

@@ -74,8 +74,13 @@ class Office:
         """Wait until it is so."""
         until = time.monotonic() + LIMIT
         while not condition():
-            assert time.monotonic() < until, (self.status(), self.installed.logs())
+            assert time.monotonic() < until, (self.status(), self._attention(), self.installed.logs())
             time.sleep(0.05)
+
+    def _attention(self) -> list[str]:
+        return self._read("SELECT attention FROM overlayweb_job") + self._read(
+            "SELECT message FROM overlayweb_event ORDER BY seq DESC LIMIT 20"
+        )
 
     def _read(self, query: str) -> list[str]:
         try:

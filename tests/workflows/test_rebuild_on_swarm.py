@@ -20,7 +20,7 @@ OLD = "10.0.0.0/24"
 
 
 def edit(node: Node, service_id: str, **changed: Any) -> None:
-    """Change a service as a stranger would, at once: ``env``, ``replicas`` or ``constraints``."""
+    """Change a service as a stranger would, at once: ``env``, ``replicas``, ``constraints`` or ``failure_action``."""
     raw = node.request("GET", f"/services/{service_id}")
     spec = raw["Spec"]
     if "env" in changed:
@@ -29,6 +29,8 @@ def edit(node: Node, service_id: str, **changed: Any) -> None:
         spec["Mode"]["Replicated"]["Replicas"] = changed["replicas"]
     if "constraints" in changed:
         spec["TaskTemplate"]["Placement"] = {"Constraints": changed["constraints"]}
+    if "failure_action" in changed:
+        spec["UpdateConfig"]["FailureAction"] = changed["failure_action"]
     node.request("POST", f"/services/{service_id}/update", spec, version=raw["Version"]["Index"])
 
 
@@ -128,14 +130,17 @@ def test_strangers_edits_in_the_window_are_kept(rig: Rig) -> None:
     with rig.worker(job) as worker:
         wait_event(job, started("drain"))
         edit(rig.lab.manager, rig.ids["web"], env=["EDITED=yes"])
-        edit(rig.lab.manager, rig.ids["portal"], replicas=3)
+        edit(rig.lab.manager, rig.ids["portal"], replicas=3, failure_action="pause")
         rig.lab.manager.request("DELETE", f"/services/{rig.ids['mixed']}")
         worker.wait()
     job.refresh_from_db()
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
     after = {service.name: service.spec for service in rig.swarm().services}
     assert specs.differences(settled(before, "web"), after["web"]) == ("TaskTemplate.ContainerSpec.Env",)
-    assert specs.differences(settled(before, "portal"), after["portal"]) == ("Mode.Replicated.Replicas",)
+    assert set(specs.differences(settled(before, "portal"), after["portal"])) == {
+        "Mode.Replicated.Replicas",
+        "UpdateConfig.FailureAction",
+    }
     assert after["slow"] == settled(before, "slow")
     assert job.services.get(name="mixed").state == JobService.State.GONE
     said = [event.message for event in job.events.filter(level="warning")]
