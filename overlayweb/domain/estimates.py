@@ -6,13 +6,16 @@ stops, two starts, other networks work in between). Every number says where it c
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from overlayweb.domain.plans import Strategy, Term
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
 
 QUICK_STOP_SECONDS = 1.7
 """A container that ends on SIGTERM, and what it loses to the others that stop at the same time (lab: 1.0 to 1.9)."""
+
+BUSY_STOP_SECONDS = 3.2
+"""The same while containers of other services start again meanwhile, as they do when they are unpublished (lab)."""
 
 START_CAP_SECONDS = 120.0
 """Above this, a start seen once waited for an image or for room, which says nothing about the next one."""
@@ -90,6 +93,11 @@ class Outage:
         """How long its ingress ports do not answer: the sum of ``terms``."""
         return total(self.terms)
 
+    @property
+    def drain_seconds(self) -> float:
+        """From its release until all its containers have left the ingress."""
+        return total(term for term in self.terms if term.step == "drain")
+
 
 def total(terms: Iterable[Term]) -> float:
     """The sum in seconds, to the hundredth that terms are given in."""
@@ -130,10 +138,15 @@ def outages(*, pace: Pace, count: int, swarm: Swarm, timings: Timings) -> tuple[
     unpublish = Outage(
         strategy=Strategy.UNPUBLISH,
         restarts=2,
-        terms=(*pace.stop, *shared, *again, pace.start),
+        terms=(*_busy(pace.stop), *shared, *again, pace.start),
         network_dark_seconds=round(2 * once, 2) if elsewhere else 0.0,
     )
     return unpublish, stop
+
+
+def _busy(stop: tuple[Term, ...]) -> tuple[Term, ...]:
+    """A quick stop takes longer beside starting containers; one that waits out its grace does not."""
+    return (replace(stop[0], seconds=max(stop[0].seconds, BUSY_STOP_SECONDS)), *stop[1:])
 
 
 def choose(*, wanted: Strategy, unpublish: Outage, stop: Outage) -> tuple[Outage, str]:

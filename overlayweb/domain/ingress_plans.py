@@ -110,7 +110,7 @@ def release_effects(
         unpublish, stop = estimates.outages(pace=pace, count=len(services), swarm=swarm, timings=timings)
         strategy = wanted.get(pace.service.id, Strategy.AUTOMATIC)
         choices.append(_Choice(pace, *estimates.choose(wanted=strategy, unpublish=unpublish, stop=stop)))
-    slowest = max((choice.pace.drain_seconds for choice in choices), default=0.0)
+    slowest = max((choice.outage.drain_seconds for choice in choices), default=0.0)
     return tuple(_effect(swarm, choice, slowest, names) for choice in choices)
 
 
@@ -127,7 +127,7 @@ def _effect(swarm: Swarm, choice: _Choice, slowest: float, names: dict[str, str]
         why=choice.why,
         restarts=outage.restarts,
         containers=wanted_swarm_tasks(swarm=swarm, service=service),
-        release_after_seconds=round(slowest - choice.pace.drain_seconds, 2),
+        release_after_seconds=round(slowest - outage.drain_seconds, 2),
         dark_seconds=outage.dark_seconds,
         network_dark_seconds=outage.network_dark_seconds,
         terms=outage.terms,

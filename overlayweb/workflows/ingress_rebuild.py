@@ -219,7 +219,7 @@ def publish(context: Context) -> str:
         if row.state in {State.GONE, State.RUNNING}:
             continue
         if not waited and row.release_after_seconds > first + HEAD_START_SECONDS:
-            context.wait("head start", look, seconds=HEAD_START_SECONDS, every=0.25)
+            context.wait("head start", look, seconds=HEAD_START_SECONDS, every=0.1)
             waited = True
         context.pulse()
         release.write(context, row, release.on_ingress(row))
@@ -228,7 +228,7 @@ def publish(context: Context) -> str:
                 row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
             )
     limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
-    if waiting := context.wait("strength", look, seconds=limit, every=0.4):
+    if waiting := context.wait("strength", look, seconds=limit, every=0.2):
         return f"Not at full strength yet: {waiting}"
     return f"{len(rows)} of {len(rows)}"
 
