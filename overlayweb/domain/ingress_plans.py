@@ -16,7 +16,7 @@ from overlayweb.domain.estimates import Outage, Pace, ServiceHistory, Timings
 from overlayweb.domain.fingerprints import drift
 from overlayweb.domain.ingress_settings import resolved, settings_of
 from overlayweb.domain.ingress_steps import steps
-from overlayweb.domain.plans import Effect, IngressRequest, IngressSettings, Plan, Strategy
+from overlayweb.domain.plans import Effect, IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import pinned, ports_of
 from overlayweb.domain.swarm import Network, Service, Swarm
@@ -35,7 +35,7 @@ def build(
     reserved: Sequence[ReservedRange] = (),
     timings: Timings | None = None,
     history: Iterable[ServiceHistory] = (),
-) -> Plan:
+) -> IngressPlan:
     """The plan for this request on this Swarm, with every problem in ``findings``; the same input, the same plan.
 
     ``after`` holds the settings as they will be created: blanks cut, an empty gateway filled in. A plan with
@@ -47,7 +47,7 @@ def build(
     effects = release_effects(swarm=swarm, request=request, timings=timings, history=history)
     laid = steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=ingress is not None)
     base = fingerprints.parts(swarm=swarm, after=after, reserved=reserved)
-    return Plan(
+    return IngressPlan(
         kind=KIND,
         cluster_id=swarm.id,
         request=request,

@@ -1,44 +1,53 @@
-"""Which planner makes the plan of which kind: everything else asks here and knows no kind."""
+"""The kinds of change and what makes their plans: everything else asks here and knows no kind."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from overlayweb.domain import fingerprints, ingress_plans, repair_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import ServiceHistory, Timings
-from overlayweb.domain.plans import IngressRequest, Plan
+from overlayweb.domain.plans import IngressPlan, Plan, Request
 from overlayweb.domain.swarm import Swarm
 
 
-class Planner(Protocol):
-    """Makes a plan from one observation and one request, pure: the same input, the same plan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of change.
 
-    def __call__(
-        self,
-        *,
-        swarm: Swarm,
-        request: IngressRequest,
-        reserved: Sequence[ReservedRange] = (),
-        timings: Timings | None = None,
-        history: Iterable[ServiceHistory] = (),
-    ) -> Plan:
-        """The plan, with every problem among its findings."""
+    ``build`` makes a plan from one observation and one request, pure: the same input, the same plan, every problem
+    among its findings. Keywords: ``swarm``, ``request``, ``reserved``, ``timings``, ``history``. ``title``: what a
+    change request with such a plan is called. ``restores``: whether a job may be turned round after its point of no
+    return.
+    """
+
+    plan: type[Plan]
+    build: Callable[..., Plan]
+    title: Callable[[Plan], str]
+    restores: bool = False
 
 
-_PLANNERS: dict[str, Planner] = {ingress_plans.KIND: ingress_plans.build, repair_plans.KIND: repair_plans.build}
+KINDS: dict[str, Kind] = {
+    ingress_plans.KIND: Kind(
+        plan=IngressPlan,
+        build=ingress_plans.build,
+        title=lambda plan: f"Rebuild ingress → {IngressPlan.of(plan).after.subnet}",
+        restores=True,
+    ),
+    repair_plans.KIND: Kind(plan=IngressPlan, build=repair_plans.build, title=lambda _plan: "Repair the routing mesh"),
+}
 
 
 def build(
     *,
     kind: str,
     swarm: Swarm,
-    request: IngressRequest,
+    request: Request,
     reserved: Sequence[ReservedRange] = (),
     timings: Timings | None = None,
     history: Iterable[ServiceHistory] = (),
 ) -> Plan:
     """The plan of this kind. Raises KeyError for a kind that there is not."""
-    return _PLANNERS[kind](swarm=swarm, request=request, reserved=reserved, timings=timings, history=history)
+    return KINDS[kind].build(swarm=swarm, request=request, reserved=reserved, timings=timings, history=history)
 
 
 def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
@@ -48,7 +57,4 @@ def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
 
 def title(plan: Plan) -> str:
     """What a change request with this plan is called."""
-    return _TITLES[plan.kind].format(subnet=plan.after.subnet)
-
-
-_TITLES = {ingress_plans.KIND: "Rebuild ingress → {subnet}", repair_plans.KIND: "Repair the routing mesh"}
+    return KINDS[plan.kind].title(plan)

@@ -8,6 +8,7 @@ nodes), so that it can be recomputed later: the same fingerprint means that noth
 import hashlib
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Self
 
 from overlayweb.domain.ports import PublishedPort
 from overlayweb.domain.specs import canonical
@@ -44,9 +45,14 @@ class IngressSettings:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngressRequest:
-    """What a person asks for. ``strategies``: (service id, strategy) pairs; services not named: automatic."""
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asks for; each kind of change has a class of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngressRequest(Request):
+    """Settings of the ingress. ``strategies``: (service id, strategy) pairs; services not named: automatic."""
 
     settings: IngressSettings
     strategies: tuple[tuple[str, Strategy], ...] = ()
@@ -138,20 +144,18 @@ class NodeRestart:
     command: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The whole plan, as it is shown, approved and carried out.
+    """The whole plan, as it is shown, approved and carried out: what every kind of change has.
 
-    ``base``: what the plan depends on, as (readable subject, digest) pairs in order; ``fingerprint`` is their hash.
-    ``restarts``: engines that a person restarts while the job waits, in this order.
+    Each kind has a class of its own, with what was asked for in ``request``. ``effects``: what happens to which
+    service. ``base``: what the plan depends on, as (readable subject, digest) pairs in order; ``fingerprint`` is
+    their hash.
     """
 
     kind: str
     cluster_id: str
-    request: IngressRequest
-    before: IngressSettings
-    after: IngressSettings
-    ingress_id: str
+    request: Request
     steps: tuple[PlannedStep, ...]
     effects: tuple[Effect, ...]
     keeps_working: tuple[str, ...]
@@ -160,7 +164,13 @@ class Plan:
     expected_seconds: float
     fingerprint: str
     base: tuple[tuple[str, str], ...] = ()
-    restarts: tuple[NodeRestart, ...] = ()
+
+    @classmethod
+    def of(cls, plan: "Plan") -> Self:
+        """The plan as one of this class. Raises TypeError for one of another kind."""
+        if not isinstance(plan, cls):
+            raise TypeError(f"{plan.kind} has no {cls.__name__}")
+        return plan
 
     @property
     def sha256(self) -> str:
@@ -189,3 +199,17 @@ class Plan:
 
     def _at(self, level: Level) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.level is level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngressPlan(Plan):
+    """The plan of a change of the ingress network.
+
+    ``restarts``: engines that a person restarts while the job waits, in this order.
+    """
+
+    request: IngressRequest
+    before: IngressSettings
+    after: IngressSettings
+    ingress_id: str
+    restarts: tuple[NodeRestart, ...] = ()

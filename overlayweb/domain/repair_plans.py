@@ -30,10 +30,10 @@ from overlayweb.domain.ingress_settings import resolved, settings_of
 from overlayweb.domain.mesh import Mesh, NodeMesh
 from overlayweb.domain.plans import (
     Effect,
+    IngressPlan,
     IngressRequest,
     IngressSettings,
     NodeRestart,
-    Plan,
     PlannedStep,
     Strategy,
     Term,
@@ -75,7 +75,7 @@ def build(
     reserved: Sequence[ReservedRange] = (),
     timings: Timings | None = None,
     history: Iterable[ServiceHistory] = (),
-) -> Plan:
+) -> IngressPlan:
     """The plan of a repair, with every problem in ``findings``; the same input, the same plan.
 
     Where the Swarm's ingress can stay, ``after`` holds its settings, whatever the request says.
@@ -88,7 +88,7 @@ def build(
     effects = tuple(sorted(_effects(swarm, found, request, timings, list(history)), key=lambda e: e.service_name))
     laid = _steps(swarm, found, effects, after, timings, restarts)
     base = fingerprints.repair_parts(swarm=swarm, after=after, reserved=reserved)
-    return Plan(
+    return IngressPlan(
         kind=KIND,
         cluster_id=swarm.id,
         request=request,

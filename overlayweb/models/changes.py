@@ -48,7 +48,7 @@ class PlanRecord(models.Model):
 
     def plan(self) -> Plan:
         """The plan, exactly as it was shown."""
-        return codec.load(self.document, Plan)
+        return codec.load_plan(self.document)
 
 
 class Approval(models.Model):

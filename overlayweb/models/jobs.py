@@ -4,6 +4,7 @@ from django.db import models
 
 from overlayweb.domain import lifecycle
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, DesiredState, JobStatus, Pass, StepStatus
+from overlayweb.domain.planners import KINDS
 from overlayweb.domain.plans import Plan
 from overlayweb.domain.specs import Spec
 from overlayweb.models import codec
@@ -55,7 +56,7 @@ class Job(models.Model):
 
     def plan(self) -> Plan:
         """The plan as approved."""
-        return codec.load(self.plan_document, Plan)
+        return codec.load_plan(self.plan_document)
 
     @property
     def ended(self) -> bool:
@@ -72,7 +73,8 @@ class Job(models.Model):
     @property
     def may_restore(self) -> bool:
         """Whether a person may ask for the old ingress back."""
-        return self.desired_state == DesiredState.RUN and lifecycle.may_restore(
+        kept = self.desired_state == DesiredState.RUN and KINDS[self.kind].restores
+        return kept and lifecycle.may_restore(
             status=JobStatus(self.status), current_pass=Pass(self.current_pass), point_passed=self.point_passed
         )
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from overlayweb.domain import ingress_plans, lifecycle, planners, policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
-from overlayweb.domain.plans import IngressRequest, Plan
+from overlayweb.domain.plans import Plan, Request
 from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
 from overlayweb.services import roles, timings
 
@@ -38,7 +38,7 @@ class Recheck:
         return not self.moved and not self.blockers
 
 
-def preview(*, cluster: Cluster, request: IngressRequest, kind: str = ingress_plans.KIND) -> Plan:
+def preview(*, cluster: Cluster, request: Request, kind: str = ingress_plans.KIND) -> Plan:
     """The plan as it would be, from the latest observation; nothing is kept. Raises NotSeenError."""
     swarm = cluster.swarm()
     if swarm is None:
@@ -56,7 +56,7 @@ def preview(*, cluster: Cluster, request: IngressRequest, kind: str = ingress_pl
 def submit(
     *,
     cluster: Cluster,
-    request: IngressRequest,
+    request: Request,
     author: User,
     reason: str,
     now: datetime,

@@ -46,7 +46,7 @@ def cancel(*, job: Job, person: User, now: datetime) -> None:
     """Before the point of no return: put everything back. Raises NotAllowedError, NotPossibleError."""
     with _open(job, person) as locked:
         if not locked.may_cancel:
-            raise NotPossibleError("The old ingress is removed or the job is over: it cannot be cancelled any more.")
+            raise NotPossibleError("Its point of no return is passed or it is over: it cannot be cancelled any more.")
         if locked.status == JobStatus.PENDING:
             locked.status = lifecycle.job_after(JobStatus.PENDING, JobEvent.CANCEL)
             locked.finished_at = now

@@ -1,8 +1,8 @@
 """What a repair starts from: the settings that the ingress shall have when the mesh is whole again."""
 
-from overlayweb.domain import repair_plans
+from overlayweb.domain import ingress_plans, repair_plans
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.plans import IngressPlan, IngressSettings
 from overlayweb.models import Cluster, reserved_ranges
 from overlayweb.services import changes
 
@@ -12,7 +12,8 @@ def wanted(*, cluster: Cluster) -> IngressSettings:
     swarm = cluster.swarm()
     if swarm is None:
         raise changes.NotSeenError(cluster.error or "The cluster has not been looked at yet. Wait a moment.")
-    last = cluster.jobs.filter(status=JobStatus.SUCCEEDED).order_by("-finished_at").first()
+    kinds = (ingress_plans.KIND, repair_plans.KIND)
+    last = cluster.jobs.filter(status=JobStatus.SUCCEEDED, kind__in=kinds).order_by("-finished_at").first()
     return repair_plans.wanted(
-        swarm=swarm, last_known=last.plan().after if last else None, reserved=reserved_ranges(cluster)
+        swarm=swarm, last_known=IngressPlan.of(last.plan()).after if last else None, reserved=reserved_ranges(cluster)
     )

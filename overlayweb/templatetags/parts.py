@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from overlayweb.domain import decoding
 from overlayweb.domain.decoding import Cause
-from overlayweb.domain.plans import IngressSettings, Plan
+from overlayweb.domain.plans import IngressPlan, IngressSettings
 from overlayweb.domain.policy import ROLE_WORDS, Role
 from overlayweb.models import Cluster
 from overlayweb.web import frame
@@ -97,7 +97,7 @@ def command(lines: Sequence[str]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("parts/diff.html")
-def settings_diff(plan: Plan) -> dict[str, Any]:
+def settings_diff(plan: IngressPlan) -> dict[str, Any]:
     """Old and new settings, one row each: (name, old, new). What stays is there too, set back."""
     old, new = _shown(plan.before), _shown(plan.after)
     return {"rows": [(name, old[name], new[name]) for name in new], "nothing_before": not plan.ingress_id}

@@ -13,8 +13,9 @@ from overlayweb.domain.policy import ApprovalMode
 from overlayweb.models import ChangeRequest
 from overlayweb.services import approvals, changes, installation
 from overlayweb.services.changes import Recheck
-from overlayweb.web import access, drafts, frame, ingress
+from overlayweb.web import access, frame
 from overlayweb.web.change_forms import ApproveForm, RejectForm
+from overlayweb.web.kinds import LOOKS
 
 CONFLICT = 409
 UNPROCESSABLE = 422
@@ -71,11 +72,7 @@ def change_again(request: HttpRequest, pk: int) -> HttpResponse:
     old = _get_change(request, pk)
     if old.cluster.removed_at:
         raise Http404
-    if request.method == "POST":
-        return ingress.ask(request, old.cluster, kind=old.kind, replaces=old)
-    asked = old.plan_record.plan().request
-    draft = drafts.start(cluster=old.cluster, kind=old.kind, request=asked, replaces=old)
-    return render(request, ingress.PAGES[old.kind], {"draft": draft})
+    return LOOKS[old.kind].again(request, old)
 
 
 def _get_change(request: HttpRequest, pk: int) -> ChangeRequest:
@@ -93,6 +90,7 @@ def _page(
     page = {
         "change": found,
         "plan": found.plan_record.plan(),
+        "look": LOOKS[found.kind],
         "verdict": approvals.verdict(change=found, person=person),
         "recheck": _recheck(found),
         "solo": installation.approval_mode() is ApprovalMode.SOLO,

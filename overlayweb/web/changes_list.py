@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from overlayweb.domain.lifecycle import ChangeStatus
-from overlayweb.domain.plans import Plan
 from overlayweb.domain.policy import ApprovalMode, Role, may_approve
 from overlayweb.models import ChangeRequest, codec
 from overlayweb.services import installation, roles
@@ -87,7 +86,7 @@ def _pending(me: int) -> list[PendingRow]:
 @lru_cache(maxsize=128)
 def _impact(document: str) -> Impact:
     """A plan never changes and reading a large one takes a while, so each process reads it once."""
-    plan = codec.load(document, Plan)
+    plan = codec.load_plan(document)
     return Impact(services=len(plan.effects), outage_seconds=plan.outage_seconds, warnings=len(plan.warnings))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.forms import BoundField
 
 from overlayweb.domain import address_troubles, capacity, ingress_plans, ingress_settings, repair_plans
-from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level, Plan
+from overlayweb.domain.plans import Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
 from overlayweb.services import changes, repairs
@@ -47,7 +47,7 @@ class Draft:
     form: IngressForm
     swarm: Swarm | None
     request: IngressRequest
-    plan: Plan | None = None
+    plan: IngressPlan | None = None
     problem: str = ""
     replaces: ChangeRequest | None = None
 
@@ -162,12 +162,13 @@ def start(
     *,
     cluster: Cluster,
     kind: str = ingress_plans.KIND,
-    request: IngressRequest | None = None,
+    request: Request | None = None,
     replaces: ChangeRequest | None = None,
     reason: str = "",
 ) -> Draft:
     """A draft of this request; without one, of the ingress as it is, or of a fresh one where there is none."""
-    data = initial_of(request or IngressRequest(settings=_first(cluster, kind))) | {"reason": reason}
+    asked = request if isinstance(request, IngressRequest) else IngressRequest(settings=_first(cluster, kind))
+    data = initial_of(asked) | {"reason": reason}
     draft = read(cluster=cluster, kind=kind, data=data, replaces=replaces)
     draft.forget_missing_reason()
     return draft
@@ -199,7 +200,7 @@ def read(
         request = IngressRequest(settings=repairs.wanted(cluster=cluster))
     draft = Draft(cluster=cluster, kind=kind, form=form, swarm=swarm, request=request, replaces=replaces)
     try:
-        draft.plan = changes.preview(cluster=cluster, request=request, kind=kind)
+        draft.plan = IngressPlan.of(changes.preview(cluster=cluster, request=request, kind=kind))
     except changes.NotSeenError as error:
         draft.problem = str(error)
     return draft

@@ -91,6 +91,14 @@ def ask(
     return redirect("change", change.pk)
 
 
+def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
+    """The form, filled with what ``old`` asked for; posted, what replaces it."""
+    if request.method == "POST":
+        return ask(request, old.cluster, kind=old.kind, replaces=old)
+    draft = drafts.start(cluster=old.cluster, kind=old.kind, request=old.plan_record.plan().request, replaces=old)
+    return render(request, PAGES[old.kind], {"draft": draft})
+
+
 def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     asker(request)
     cluster = get_cluster(request, name)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from overlayweb.domain import repair_plans
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
-from overlayweb.domain.plans import Effect, Plan, Strategy
+from overlayweb.domain.plans import Effect, IngressPlan, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
 from overlayweb.web import job_restarts
 from overlayweb.web.job_clocks import Clock, Mark, between
@@ -199,7 +199,7 @@ def read(*, job_id: int, now: datetime | None = None) -> Board:
 def plan_of(job_id: int, plan_sha256: str) -> Plan:
     """The plan of a job. It never changes, so each process reads it once."""
     documents = Job.objects.filter(pk=job_id, plan_sha256=plan_sha256).values_list("plan_document", flat=True)
-    return codec.load(documents[0], Plan)
+    return codec.load_plan(documents[0])
 
 
 def _groups(job: Job, steps: Sequence[Step], plan: Plan, at: datetime) -> tuple[StepGroup, ...]:
@@ -356,7 +356,7 @@ def _actions(job: Job, plan: Plan, services: int) -> Actions:
         cancel=job.may_cancel,
         restore=job.may_restore,
         started=job.started_at is not None,
-        old_subnet=plan.before.subnet,
+        old_subnet=plan.before.subnet if isinstance(plan, IngressPlan) else "",
         services=services,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from overlayweb.domain import repair_plans
 from overlayweb.domain.lifecycle import Pass
-from overlayweb.domain.plans import NodeRestart, Plan
+from overlayweb.domain.plans import IngressPlan, NodeRestart, Plan
 from overlayweb.models import Event, Job, Step
 from overlayweb.web.job_clocks import Clock, Mark, between
 
@@ -49,7 +49,7 @@ def read(job: Job, steps: Sequence[Step], plan: Plan) -> Restarts:
     by_name = {step.name: step for step in steps if step.of_pass == Pass.FORWARD}
     asked = [
         _row(job, number, restart, by_name.get(f"{repair_plans.RESTART_STEP}{number}"))
-        for number, restart in enumerate(plan.restarts, start=1)
+        for number, restart in enumerate((plan.restarts if isinstance(plan, IngressPlan) else ()), start=1)
     ]
     rows = (*asked, *_late(job, by_name.get(VERIFY), first=len(asked) + 1))
     following = next((row for row in rows if row.mark == _TODO), None)

@@ -4,7 +4,7 @@ import ipaddress
 
 from overlayweb.domain import repair_plans, specs
 from overlayweb.domain.lifecycle import Pass
-from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.plans import IngressPlan, IngressSettings
 from overlayweb.domain.swarm import Network
 from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
@@ -15,10 +15,15 @@ REMOVE_SECONDS = 60.0
 CREATE_CONFLICT_SECONDS = 60.0
 
 
+def plan_of(context: Context) -> IngressPlan:
+    """The plan of a job about the ingress."""
+    return IngressPlan.of(context.plan)
+
+
 def target_settings(context: Context) -> IngressSettings:
     """What the ingress shall be in this pass. A repair wants the same in each: what it found does not work."""
     forward = context.current_pass is Pass.FORWARD or context.plan.kind == repair_plans.KIND
-    return context.plan.after if forward else context.plan.before
+    return plan_of(context).after if forward else plan_of(context).before
 
 
 def existing(context: Context) -> list[Network]:
@@ -44,12 +49,12 @@ def to_remove(context: Context, found: list[Network]) -> Network | None:
         raise StepFailedError("There are two ingress networks. Nothing is removed until one is taken away by hand.")
     network = found[0]
     if context.current_pass is Pass.FORWARD:
-        if network.id == context.plan.ingress_id:
+        if network.id == plan_of(context).ingress_id:
             return network
         if _is_ours(context, network):
             return None
         raise StepFailedError(f"Somebody replaced the ingress by {network.name} {subnet_of(network)}. Plan again.")
-    if network.id == context.plan.ingress_id or _restored(context, network):
+    if network.id == plan_of(context).ingress_id or _restored(context, network):
         return None
     if _is_ours(context, network):
         return network
@@ -175,6 +180,6 @@ def _adopted(context: Context, found: list[Network]) -> Network:
         raise OperatorNeededError(["There are two ingress networks. Remove one by its id, then continue."])
     network = found[0]
     ours = _is_ours(context, network) if context.current_pass is Pass.FORWARD else _restored(context, network)
-    if ours or network.id == context.plan.ingress_id:
+    if ours or network.id == plan_of(context).ingress_id:
         return network
     raise StepFailedError(f"Somebody else made the ingress {network.name} {subnet_of(network)} meanwhile.")

@@ -13,10 +13,10 @@ from functools import partial
 
 from overlayweb.domain import ingress_plans
 from overlayweb.domain.lifecycle import Pass
-from overlayweb.domain.plans import Plan, PlannedStep, Strategy
+from overlayweb.domain.plans import IngressPlan, Plan, PlannedStep, Strategy
 from overlayweb.engine.errors import NotFound, Refused
-from overlayweb.models import Event, JobService, reserved_ranges
-from overlayweb.workflows import ingress_network, peers, problems, release, snapshots
+from overlayweb.models import Event, JobService
+from overlayweb.workflows import approved, ingress_network, peers, problems, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 from overlayweb.workflows.strength import Strength
 
@@ -35,13 +35,13 @@ State = JobService.State
 class IngressRebuild:
     """The workflow, as the runner knows it."""
 
-    kind = "ingress_rebuild"
+    kind = ingress_plans.KIND
 
     def steps(self, current_pass: Pass, plan: Plan) -> tuple[PlannedStep, ...]:
         """The plan's own steps forward; on the way back the same ones with the old ingress as their target."""
         if current_pass is Pass.FORWARD:
             return plan.steps
-        if not plan.ingress_id:
+        if not IngressPlan.of(plan).ingress_id:
             return (PlannedStep(name="remove", title=_BACK_TITLES["remove"], expected_seconds=1.0),)
         wanted = ("publish", "verify") if current_pass is Pass.PUT_BACK else _RESTORE
         by_name = {step.name: step for step in plan.steps}
@@ -62,10 +62,15 @@ class IngressRebuild:
         if not touched and not context.job.point_passed and not ingress_network.any_of_ours(context, found):
             return None
         ids = {network.id for network in found}
-        return Pass.PUT_BACK if context.plan.ingress_id in ids else Pass.RESTORE
+        return Pass.PUT_BACK if ingress_network.plan_of(context).ingress_id in ids else Pass.RESTORE
+
+    def turning(self, way: Pass) -> str:
+        """What is said when the job turns back that way."""
+        return "Putting every service back" if way is Pass.PUT_BACK else "Bringing the old ingress back"
 
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
         """How a pass that came to its end has left the cluster."""
+        plan = IngressPlan.of(plan)
         if current_pass is Pass.FORWARD:
             return f"The ingress is {plan.after.subnet} now and every service has its ports back"
         if current_pass is Pass.PUT_BACK:
@@ -78,15 +83,7 @@ class IngressRebuild:
 def check(context: Context) -> str:
     """Recompute the plan under the lock: it must be what was approved, and have no blocker."""
     swarm = context.engine.observe()
-    now = ingress_plans.build(swarm=swarm, request=context.plan.request, reserved=reserved_ranges(context.job.cluster))
-    moved = ingress_plans.drift(before=context.plan, now=now)
-    if moved:
-        reason = f"The cluster changed since the plan was made. {' '.join(moved)} Plan again."
-        context.ledger.mark_stale(reason)
-        raise StepFailedError(reason)
-    if now.blockers:
-        found = " ".join(finding.message for finding in now.blockers)
-        raise StepFailedError(f"The cluster is not fit for it now: {found}")
+    approved.hold(context, swarm)
     return f"Nothing moved since the plan was made; {len(swarm.nodes)} nodes are ready"
 
 

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from overlayweb.domain import mesh, planners, repair_plans
+from overlayweb.domain import mesh, repair_plans
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.mesh import NodeMesh, Presence
-from overlayweb.domain.plans import Effect, NodeRestart, Plan, PlannedStep, Strategy
+from overlayweb.domain.plans import Effect, IngressPlan, NodeRestart, Plan, PlannedStep, Strategy
 from overlayweb.domain.swarm import Node, Service, Swarm
 from overlayweb.engine.errors import NotAManager
-from overlayweb.models import Cluster, JobService, reserved_ranges
-from overlayweb.workflows import ingress_network, ingress_rebuild, peers, problems, release, snapshots
+from overlayweb.models import Cluster, JobService
+from overlayweb.workflows import approved, ingress_network, ingress_rebuild, peers, problems, release, snapshots
 from overlayweb.workflows.runner import Context, NotYetError, OperatorNeededError, StepFailedError
 from overlayweb.workflows.strength import Strength
 
@@ -51,7 +51,8 @@ class MeshRepair:
         """Run one of the steps, named in the plan."""
         if name.startswith(repair_plans.RESTART_STEP):
             number = int(name.removeprefix(repair_plans.RESTART_STEP))
-            return restart(context, context.plan.restarts[number - 1], last=number == len(context.plan.restarts))
+            restarts = ingress_network.plan_of(context).restarts
+            return restart(context, restarts[number - 1], last=number == len(restarts))
         return _STEPS[name](context)
 
     def way_back(self, context: Context) -> Pass | None:
@@ -60,23 +61,21 @@ class MeshRepair:
             return Pass.RESTORE
         return Pass.PUT_BACK if any(map(release.was_touched, context.job.services.all())) else None
 
+    def turning(self, way: Pass) -> str:
+        """What is said when the job turns back that way."""
+        return "Putting every service back" if way is Pass.PUT_BACK else "Making the ingress whole"
+
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
         """How a pass that came to its end has left the cluster."""
         if current_pass is Pass.PUT_BACK:
             return "Every service has the spec that it had before"
-        return f"The routing mesh is whole: one ingress {plan.after.subnet} on every ready node"
+        return f"The routing mesh is whole: one ingress {IngressPlan.of(plan).after.subnet} on every ready node"
 
 
 def check(context: Context) -> str:
     """Recompute the plan under the lock: it must be what was approved, and something must be wrong still."""
     swarm = sight(context)
-    now = repair_plans.build(swarm=swarm, request=context.plan.request, reserved=reserved_ranges(context.job.cluster))
-    if moved := planners.drift(before=context.plan, now=now):
-        reason = f"The cluster changed since the plan was made. {' '.join(moved)} Plan again."
-        context.ledger.mark_stale(reason)
-        raise StepFailedError(reason)
-    if now.blockers:
-        raise StepFailedError(" ".join(finding.message for finding in now.blockers))
+    approved.hold(context, swarm)
     return " ".join(finding.message for finding in mesh.recognise(swarm).findings)
 
 
@@ -164,7 +163,7 @@ def verify(context: Context) -> str:
 
 def _leader_once_more(context: Context) -> list[str]:
     """What may still heal services that hang although every node has the ingress."""
-    leaders = [wanted for wanted in context.plan.restarts if wanted.leader]
+    leaders = [wanted for wanted in ingress_network.plan_of(context).restarts if wanted.leader]
     return [
         f"If containers hang there, run `{wanted.command}` on the leader {wanted.hostname} ({wanted.address}), then "
         "continue."

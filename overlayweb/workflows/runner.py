@@ -89,6 +89,9 @@ class Workflow(Protocol):
     def way_back(self, context: "Context") -> Pass | None:
         """Where to turn to, by observation. None: nothing was changed yet."""
 
+    def turning(self, way: Pass) -> str:
+        """What is said when the job turns back that way."""
+
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
         """How it ended, in one sentence, when all steps of the pass are done."""
 
@@ -341,8 +344,7 @@ class _Slice:
             self.ledger.end(_ENDINGS[JobStatus(job.ending)], outcome=outcome)
             return True
         plan = job.plan()
-        said = "Putting every service back" if way is Pass.PUT_BACK else "Bringing the old ingress back"
-        self.ledger.begin_pass(way, self.workflow.steps(way, plan), said)
+        self.ledger.begin_pass(way, self.workflow.steps(way, plan), self.workflow.turning(way))
         return False
 
     def _way_back_unknown(self, job: Job, error: EngineError) -> bool:

@@ -8,7 +8,7 @@ from overlayweb.domain import ingress_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import Measured, Timings
 from overlayweb.domain.ingress_settings import settings_of
-from overlayweb.domain.plans import IngressRequest, IngressSettings, Plan, Strategy
+from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.swarm import IpamConfig, Mode, Swarm
 from tests.domain.builders import (
     INGRESS_ID,
@@ -26,7 +26,7 @@ from tests.domain.builders import (
 STEPS = ("check", "record", "release", "drain", "remove", "create", "publish", "verify")
 
 
-def _plan(swarm: Swarm | None = None, request: IngressRequest | None = None) -> Plan:
+def _plan(swarm: Swarm | None = None, request: IngressRequest | None = None) -> IngressPlan:
     return ingress_plans.build(swarm=swarm or make_swarm(), request=request or make_request())
 
 

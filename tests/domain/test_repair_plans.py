@@ -9,7 +9,7 @@ import pytest
 from overlayweb.domain import ingress_plans, mesh, planners, repair_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.mesh import Presence
-from overlayweb.domain.plans import IngressRequest, IngressSettings, Plan, Strategy
+from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.swarm import NodeView, Service, Swarm, SwarmTask
 from tests.domain.builders import (
     NOW,
@@ -38,7 +38,7 @@ def codes(swarm: Swarm) -> list[str]:
     return [finding.code for finding in mesh.recognise(swarm).findings]
 
 
-def plan_of(swarm: Swarm, **settings: Any) -> Plan:
+def plan_of(swarm: Swarm, **settings: Any) -> IngressPlan:
     return repair_plans.build(swarm=swarm, request=make_request("10.30.0.0/24", **settings))
 
 
@@ -263,7 +263,7 @@ def test_a_plan_keeps_its_hash_on_its_way_through_the_database() -> None:
 
     for swarm in (wedged(), make_swarm(ingress=None, services=[lost()])):
         plan = plan_of(swarm)
-        assert codec.load(codec.dump(plan), Plan).sha256 == plan.sha256
+        assert codec.load(codec.dump(plan), IngressPlan).sha256 == plan.sha256
 
 
 def test_a_rebuild_is_refused_while_a_node_holds_a_removed_ingress() -> None:

@@ -109,6 +109,10 @@ class Scripted:
                 return None
         return Pass(self.way)
 
+    def turning(self, way: Pass) -> str:
+        """What is said when the job turns back that way."""
+        return str(way)
+
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
         """One sentence."""
         del plan

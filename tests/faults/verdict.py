@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from overlayweb.domain import specs
 from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import Job
@@ -90,7 +91,8 @@ def _of_swarm(run: Run, job: Job) -> list[str]:
 
 
 def _differences(run: Run, job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
-    subnet = job.plan().after.subnet if job.status == JobStatus.SUCCEEDED else job.plan().before.subnet
+    plan = IngressPlan.of(job.plan())
+    subnet = plan.after.subnet if job.status == JobStatus.SUCCEEDED else plan.before.subnet
     there = [block.subnet for network in now.ingress_networks for block in network.ipam]
     if there != [subnet]:
         yield f"the ingress is {there}, not {subnet}"

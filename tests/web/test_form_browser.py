@@ -8,6 +8,7 @@ from django.test import Client
 from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
+from overlayweb.domain.plans import IngressPlan
 from overlayweb.models import ChangeRequest, Cluster, Job
 from tests.browser.people import chromium
 from tests.web import wedges
@@ -55,7 +56,7 @@ def test_verdicts_and_plan_follow_what_is_typed(live_server: LiveServer, cluster
         expect(page.get_by_label("Why")).to_have_value("The VPN took it.")
         page.get_by_role("button", name="Ask for approval").click()
         page.wait_for_url("**/changes/*/")
-    assert ChangeRequest.objects.get().plan_record.plan().after.subnet == "10.10.0.0/16"
+    assert IngressPlan.of(ChangeRequest.objects.get().plan_record.plan()).after.subnet == "10.10.0.0/16"
 
 
 def test_typing_is_never_overwritten_by_an_answer(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.swarm import IpamConfig, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec
 from overlayweb.services import ranges
@@ -138,7 +139,7 @@ def test_asking_makes_a_change_request_with_its_plan(cluster: Cluster, as_author
     answer = as_author.post(FORM, {**TYPED, "labels": labels, "strategy-id-wiki": "unpublish", "reason": "VPN"})
     change = ChangeRequest.objects.get()
     assert answer.headers["Location"] == f"/changes/{change.pk}/"
-    plan = change.plan_record.plan()
+    plan = IngressPlan.of(change.plan_record.plan())
     assert (change.author.username, change.reason, change.cluster) == ("ana", "VPN", cluster)
     assert (plan.after.subnet, plan.after.gateway, plan.after.mtu) == ("10.11.0.0/16", "10.11.0.1", 1450)
     assert plan.after.labels == (("owner", "ana"), ("team", "web"))

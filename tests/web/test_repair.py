@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from overlayweb.domain import repair_plans
 from overlayweb.domain.lifecycle import ChangeStatus, DesiredState
+from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes
@@ -110,7 +111,7 @@ def test_without_an_ingress_the_settings_are_asked_for_and_checked(cluster: Clus
     refused = as_author.post(REPAIR, {**typed, **WHY})
     assert refused.status_code == 422
     as_author.post(REPAIR, {**typed, **WHY, "subnet": "10.20.0.0/16"})
-    assert ChangeRequest.objects.get().plan_record.plan().after.subnet == "10.20.0.0/16"
+    assert IngressPlan.of(ChangeRequest.objects.get().plan_record.plan()).after.subnet == "10.20.0.0/16"
 
 
 def test_a_repair_goes_back_to_the_settings_of_the_last_job(cluster: Cluster, as_author: Client) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from overlayweb.domain import mesh, repair_plans
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.plans import IngressRequest
+from overlayweb.domain.plans import IngressPlan, IngressRequest
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Swarm
@@ -124,7 +124,7 @@ def test_a_wedge_is_repaired_with_one_restart_of_each_engine(rig: Rig) -> None:
     cancel_while_it_waits(rig)
 
     job = repair(rig)
-    plan = job.plan()
+    plan = IngressPlan.of(job.plan())
     assert [restart.hostname for restart in plan.restarts] == ["node2", "node3", "node1"]
     rig.lab.nodes[2].restart()  # somebody is ahead of the job: it does not ask for this one again
     with rig.worker(job) as worker:
@@ -157,7 +157,7 @@ def test_a_missing_ingress_is_made_and_services_get_their_ports_back(rig: Rig) -
     before = rig.swarm()
     without_ingress(rig)
     job = repair(rig)
-    assert job.plan().restarts == ()
+    assert IngressPlan.of(job.plan()).restarts == ()
     rig.run(job)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
     assert_healthy(rig, before=before, subnet="10.0.0.0/24")

@@ -1,0 +1,28 @@
+"""How each kind of change looks: the parts of its plan, and the form in which it is asked for again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+
+from overlayweb.domain import ingress_plans, repair_plans
+from overlayweb.models import ChangeRequest
+from overlayweb.web import ingress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """``impact``, ``plan``: template parts with the numbers of a plan and the rest of it; they get ``plan``.
+
+    ``again``: answers with the form, filled with what an older change asked for, or takes what was posted from it.
+    """
+
+    impact: str
+    plan: str
+    again: Callable[[HttpRequest, ChangeRequest], HttpResponse]
+
+
+LOOKS: dict[str, Look] = {
+    ingress_plans.KIND: Look(impact="parts/impact.html", plan="parts/plan.html", again=ingress.again),
+    repair_plans.KIND: Look(impact="parts/repair_impact.html", plan="parts/repair_plan.html", again=ingress.again),
+}
