@@ -23,7 +23,6 @@ from tests.faults import catalogue
 from tests.faults.nursery import RemoteNursery, Report
 from tests.faults.scenario import Scenario, of_seed
 
-STAGES = ("stop", "unpublish")
 Job = tuple[str, str]
 """A scenario as JSON, and the status that it has to end with, "" where there are several."""
 
@@ -98,8 +97,7 @@ def main() -> int:
 
 def _parts(pool: Pool, options: argparse.Namespace) -> dict[str, Iterator[Job]]:
     ways: Callable[[], Iterator[catalogue.Way]] = lambda: (  # noqa: E731  # each part looks its ways up when it begins
-        catalogue.way(pool, stage=stage, ending=ending)
-        for stage, ending in itertools.product(STAGES, catalogue.ENDINGS)
+        catalogue.way(pool, stage=stage, ending=ending) for stage, ending in catalogue.WAYS
     )
     seeds = range(options.first, options.first + options.schedules)
     parts: dict[str, Iterator[Job]] = {

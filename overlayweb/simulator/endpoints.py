@@ -57,7 +57,7 @@ async def networks(call: EngineCall) -> Response:
 
 async def network(call: EngineCall) -> Response:
     """GET /networks/{ref}."""
-    found = call.world.network(call.path_params["ref"], call.view)
+    found = call.world.network(call.path_params["ref"], call.view, call.query_params.get("scope", ""))
     if call.asks_for("1.52") and not found["Driver"]:
         raise ApiError(404, f"network {call.path_params['ref']} not found")
     return answer(versions.network(found, engine=call.engine))

@@ -49,11 +49,11 @@ class Networks:
         rows += [self._local(local) for local in daemon.networks.values() if local.id not in known]
         return [row for row in rows if _matches(row, query)] if query else rows
 
-    def inspected(self, ref: str, view: str) -> Document:
-        """GET /networks/{id}: what the node itself holds comes first, with peers and containers."""
+    def inspected(self, ref: str, view: str, scope: str = "") -> Document:
+        """GET /networks/{id}: what the node itself holds comes first, with peers and containers, if of that scope."""
         daemon = self._nodes.asked(view)
         local, network = self._find(daemon, ref)
-        if local is not None:
+        if local is not None and scope in {"", "swarm" if local.driver == "overlay" else "local"}:
             return self._with_life(local, daemon)
         if network is None or (not network.allocated and self._api >= HIDES_UNALLOCATED):
             raise not_found("network", ref)

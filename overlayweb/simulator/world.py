@@ -208,9 +208,9 @@ class World:
         """GET /networks: without peers and containers."""
         return self._networks.listed(view, filters)
 
-    def network(self, ref: str, view: str = "") -> Document:
+    def network(self, ref: str, view: str = "", scope: str = "") -> Document:
         """GET /networks/{id}: with peers and containers where that node itself holds it."""
-        return self._networks.inspected(ref, view)
+        return self._networks.inspected(ref, view, scope)
 
     def create_network(self, body: Mapping[str, Any], view: str = "") -> Document:
         """POST /networks/create: its ``Id``. It is not allocated yet."""

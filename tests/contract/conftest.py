@@ -39,10 +39,11 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def fresh(ground: Ground) -> Ground:
-    """An empty Swarm."""
+def fresh(ground: Ground) -> Iterator[Ground]:
+    """An empty Swarm, and an empty one for whoever comes next: a wedge is not their matter."""
     ground.reset()
-    return ground
+    yield ground
+    ground.reset()
 
 
 def _simulated(engine: str, facts: Facts) -> Iterator[Ground]:

@@ -102,6 +102,15 @@ def test_one_that_is_allocated_late_serves_nobody_until_it_is_made_again(fresh: 
     fresh.until(lambda: all(deeds.full(fresh, key) for key in (before, after)), "both to run", seconds=60)
 
 
+def test_an_ingress_removed_too_early_is_held_by_the_node_and_not_by_the_swarm(fresh: Ground) -> None:
+    made, old = deeds.web(fresh), deeds.ingress(fresh)["Id"]
+    deeds.change(fresh, made, EndpointSpec=deeds.unpublished())
+    fresh.do("DELETE", f"/networks/{old}")
+    fresh.let_pass(3)
+    assert fresh.ask("GET", f"/networks/{old}", scope="global").status == 404
+    assert fresh.get(f"/networks/{old}")["Ingress"]
+
+
 def test_a_careful_rebuild_leaves_nothing_behind(fresh: Ground) -> None:
     made, old = deeds.web(fresh), deeds.ingress(fresh)["Id"]
     deeds.change(fresh, made, EndpointSpec=deeds.unpublished(), UpdateConfig={"Parallelism": 0, "Order": "stop-first"})

@@ -83,6 +83,14 @@ def test_inspecting_the_ingress_tells_the_nodes_endpoint_and_the_peers(ground: G
     assert {peer["IP"] for peer in told["Peers"]} <= set(ground.addresses.values())
 
 
+def test_asked_for_another_scope_the_engine_answers_from_the_swarms_store(ground: Ground) -> None:
+    made = ground.get("/networks/ingress")["Id"]
+    told = ground.get(f"/networks/{made}", scope="global")
+    assert (told["Name"], told["Scope"], told.get("Containers"), told.get("Peers")) == ("ingress", "swarm", None, None)
+    assert ground.get(f"/networks/{made}", scope="swarm")["Containers"]
+    assert ground.ask("GET", "/networks/bridge", scope="global").status == 404
+
+
 def test_each_node_lists_its_own_networks(ground: Ground) -> None:
     for name in NODES:
         own = {row["Name"]: (row["Driver"], row["Scope"]) for row in ground.get("/networks", node=name)}

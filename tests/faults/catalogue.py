@@ -1,5 +1,6 @@
 """Every point of a job, found by letting one run record its way; and the runs that follow from it."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,6 +47,15 @@ ENDINGS: dict[str, _Turn | None] = {
     "drifted": _Turn(kind="edit", what="web", at="begin forward check", status="failed"),
 }
 
+WAYS = (
+    *itertools.product(("stop", "unpublish"), ENDINGS),
+    ("repair", "forward"),
+    ("repair", "cancelled"),
+)
+"""All ways that there are: stage and ending."""
+_AT_INSTEAD = {"done forward release": "begin forward restart-2"}
+"""Where the way leaves a job that takes nothing off."""
+
 
 def way(nursery: Plays, *, stage: str, ending: str) -> Way:
     """Record the way. Raises AssertionError if it does not end as it has to when nothing else happens."""
@@ -53,7 +63,8 @@ def way(nursery: Plays, *, stage: str, ending: str) -> Way:
     if turn is None:
         return Way(stage=stage, ending=ending, first=(), points=_recorded(nursery, stage, (), "succeeded"))
     straight = _recorded(nursery, stage, (), "succeeded")
-    first = (Deed(kind=turn.kind, what=turn.what, after=straight.index(turn.at)),)
+    at = turn.at if turn.at in straight else _AT_INSTEAD[turn.at]
+    first = (Deed(kind=turn.kind, what=turn.what, after=straight.index(at)),)
     points = _recorded(nursery, stage, first, turn.status)
     return Way(stage=stage, ending=ending, first=first, points=points[first[0].after + 1 :])
 

@@ -74,6 +74,7 @@ class Run:
         self._killed_at: float | None = None
         self._crashed: set[str] = set()
         self._began = time.monotonic()
+        self._obeyed: set[int] = set()
         self._pids: set[int] = set()
         self.disk = disks.SmallDisk(stage.database_path(folder).parent)
         self._room_at: float | None = None
@@ -163,6 +164,7 @@ class Run:
             if path.name.endswith(".jobs.msg"):
                 self._work(_job_id(text))
                 return
+        self._restart_what_is_asked_for()
         self.shared.pass_(1.0)
         if self._room_at is not None and self.shared.seconds >= self._room_at:
             self._make_room()
@@ -324,6 +326,14 @@ class Run:
         self.shared.pass_(20.0)
         jobs.resume(job=job, person=User.objects.get(username="ben"), now=self.now)
         return True
+
+    def _restart_what_is_asked_for(self) -> None:
+        """The operator reads the job's page and restarts the engines that it names, each once asked."""
+        asked = self.job().events.filter(kind="restart").values_list("seq", "subject")
+        for seq, node in asked:
+            if seq not in self._obeyed:
+                self._obeyed.add(seq)
+                self.restart(node)
 
     def _asks_for(self, name: str, sentences: list[str]) -> bool:
         return any(name in sentence and _RESTART.search(sentence) for sentence in sentences)

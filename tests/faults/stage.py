@@ -16,7 +16,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overlayweb.simulator.server import Server
-from overlayweb.simulator.simulation import Simulation, empty
+from overlayweb.simulator.simulation import Content, Simulation, empty
 from overlayweb.simulator.versions import ENGINES
 from overlayweb.simulator.world import World
 from tests.faults.points import WORKER_HEADER
@@ -64,10 +64,10 @@ def specs() -> list[dict[str, Any]]:
     ]
 
 
-def simulation(*, seed: int, engine: str = "28.5") -> Simulation:
+def simulation(*, seed: int, content: Content = services, engine: str = "28.5") -> Simulation:
     """A Swarm with the services, at rest."""
     clock = EngineClock(Shared())
-    return Simulation(engine=ENGINES[engine], content=services, nodes=NODES, seed=seed, clock=clock)
+    return Simulation(engine=ENGINES[engine], content=content, nodes=NODES, seed=seed, clock=clock)
 
 
 def _service(name: str, port: int | None, *, replicas: int | None, init: bool = True) -> dict[str, Any]:

@@ -16,6 +16,8 @@ WAYS = [
     ("stop", "cancelled", 10),
     ("unpublish", "restored", 16),
     ("stop", "drifted", 8),
+    ("repair", "forward", 10),
+    ("repair", "cancelled", 3),
 ]
 
 

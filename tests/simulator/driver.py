@@ -22,7 +22,12 @@ CALL_SECONDS = 0.01
 class Driver:
     """Three nodes, the first one the manager, unless told otherwise; the ingress is on all of them."""
 
-    def __init__(self, *, seed: int = 7, engine: str = "28.5.2", nodes: int = 3, **options: Any) -> None:
+    def __init__(
+        self, *, seed: int = 7, engine: str = "28.5.2", nodes: int = 3, world: World | None = None, **options: Any
+    ) -> None:
+        if world is not None:  # one that is there already
+            self.world = world
+            return
         self.world = World(seed=seed, engine_version=engine, api_version=API[engine], started_at=STARTED_AT, **options)
         for number in range(nodes):
             self.world.add_node(f"node{number + 1}")

@@ -1,0 +1,154 @@
+"""The stages that runs begin on: what the Swarm is like, what was asked for, and what must be so in the end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from overlayweb.domain import ingress_plans, repair_plans, specs
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
+from overlayweb.domain.specs import Spec
+from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.engine import connection
+from overlayweb.models import Job
+from overlayweb.simulator.simulation import Content
+from overlayweb.simulator.world import World
+from tests.faults import stage
+from tests.simulator.driver import Driver, rebuild_carelessly
+
+if TYPE_CHECKING:
+    from tests.faults.director import Run
+
+AFTER = IngressSettings(subnet="10.20.0.0/20", mtu=1450)
+CARELESS = "10.50.0.0/20"
+WEDGED_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """``request``: what is asked for of the Swarm that ``content`` made. ``differences``: what is not as it must be.
+
+    ``differences`` gets the run, its job, the Swarm as the job found it, and as it is now.
+    """
+
+    kind: str
+    content: Content
+    request: Callable[[Swarm], Request]
+    differences: "Callable[[Run, Job, Swarm, Swarm], Iterator[str]]"
+
+
+def observed(socket: str) -> Swarm:
+    """What the engine itself says, now."""
+    with connection.connect(connection.Endpoint(url=socket)) as engine:
+        return engine.observe()
+
+
+def ingresses_on(socket: str) -> list[str]:
+    """The ids of the ingress networks that a node's own engine holds."""
+    with connection.connect(connection.Endpoint(url=socket)) as engine:
+        return [network.id for network in engine.networks() if network.ingress]
+
+
+def _rebuild(strategy: Strategy) -> Stage:
+    def request(swarm: Swarm) -> IngressRequest:
+        return IngressRequest(settings=AFTER, strategies=tuple((s.id, strategy) for s in swarm.published_services))
+
+    return Stage(kind=ingress_plans.KIND, content=stage.services, request=request, differences=_of_rebuild)
+
+
+def _of_rebuild(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    plan = IngressPlan.of(job.plan())
+    yield from _of_ingress(run, now, plan.after.subnet if job.status == JobStatus.SUCCEEDED else plan.before.subnet)
+    yield from of_services(run, before, now, on_ingress=True)
+
+
+def _of_ingress(run: "Run", now: Swarm, subnet: str) -> Iterator[str]:
+    there = [block.subnet for network in now.ingress_networks for block in network.ipam]
+    if there != [subnet]:
+        yield f"the ingress is {there}, not {subnet}"
+        return
+    ingress = now.ingress_networks[0]
+    sockets = run.engine.node_sockets
+    for node in now.nodes:
+        if not node.ready:
+            yield f"{node.hostname} is {node.state}"
+        elif any("overlayweb" in key for key, _ in node.labels) and not run.story.taken_over:
+            yield f"{node.hostname} keeps a label of ours"
+        elif node.hostname not in sockets:
+            yield f"{node.hostname} has no socket"
+        else:
+            held = ingresses_on(sockets[node.hostname])
+            if held != [ingress.id]:
+                yield f"{node.hostname} holds {held} as its ingress"
+
+
+def of_services(run: "Run", before: Swarm, now: Swarm, *, on_ingress: bool) -> Iterator[str]:
+    """Services that are not as they were: other specs, other strength; and not on the one ingress, if wanted."""
+    left = {service.name for service in before.services} ^ {service.name for service in now.services}
+    if left:
+        yield f"services came or went: {left}"
+        return
+    for service in now.services:
+        was = next(s for s in before.services if s.name == service.name)
+        spec = _without_edit(service.spec) if service.name in run.story.edited else service.spec
+        if spec not in {was.spec, specs.pinned(was.spec, was.ports)}:
+            yield f"{service.name} differs at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+        wanted = len(before.running_on(was.id))
+        if len(now.running_on(service.id)) != wanted:
+            yield f"{service.name} runs {len(now.running_on(service.id))} of {wanted}"
+        if on_ingress and service.ingress_ports:
+            yield from _of_published(now, service)
+
+
+def _of_published(now: Swarm, service: Service) -> Iterator[str]:
+    ids = {network.id for network in now.ingress_networks}
+    if not all(ids & {*t.network_ids} for t in now.running_on(service.id)):
+        yield f"{service.name} is not on the ingress"
+    if not ids & {*dict(service.vips)}:
+        yield f"{service.name} has no address on the ingress"
+
+
+def _without_edit(spec: Spec) -> Spec:
+    """The spec before the stranger's edit, which has to be there."""
+    document = spec.document()
+    edited = document["TaskTemplate"]["ContainerSpec"].pop("Env", [""])
+    assert edited[0].startswith("EDITED="), "the stranger's edit is lost"
+    return Spec.of(document)
+
+
+def _wedged(world: World, nodes: int) -> None:
+    """The services, and a script that did not wait: stale nodes, tasks that nobody takes."""
+    stage.services(world, nodes)
+    rebuild_carelessly(Driver(world=world), CARELESS)
+    world.advance(to=world.now + WEDGED_AFTER)
+
+
+def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    if job.status != JobStatus.SUCCEEDED:
+        for was in before.services:
+            spec = next(service.spec for service in now.services if service.id == was.id)
+            if spec != was.spec and was.name not in run.story.edited:
+                yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+        return
+    yield from _of_ingress(run, now, IngressPlan.of(job.plan()).after.subnet)
+    whole = {spec["Name"]: spec for spec in stage.specs()}
+    for service in now.services:
+        if specs.ports_of(service.spec) != specs.ports_of(Spec.of(whole[service.name])):
+            yield f"{service.name} publishes {service.ports}"
+        replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", len(now.nodes))
+        if len(now.running_on(service.id)) != replicas:
+            yield f"{service.name} runs {len(now.running_on(service.id))} of {replicas}"
+        if service.ingress_ports:
+            yield from _of_published(now, service)
+
+
+STAGES: dict[str, Stage] = {
+    "stop": _rebuild(Strategy.STOP),
+    "unpublish": _rebuild(Strategy.UNPUBLISH),
+    "repair": Stage(
+        kind=repair_plans.KIND,
+        content=_wedged,
+        request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
+        differences=_of_repair,
+    ),
+}
