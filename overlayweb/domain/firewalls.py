@@ -56,9 +56,7 @@ def openings(*, sources: Iterable[str], ports: Sequence[Port]) -> tuple[Opening,
             wanted = [port for port in ports if port.protocol == protocol]
             numbers = tuple(port.number for port in wanted if port.number)
             if wanted:
-                found.append(
-                    Opening(sources=tuple(addresses), version=version, protocol=protocol, numbers=numbers)
-                )
+                found.append(Opening(sources=tuple(addresses), version=version, protocol=protocol, numbers=numbers))
     return tuple(found)
 
 

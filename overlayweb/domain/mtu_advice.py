@@ -8,26 +8,24 @@ No engine tells the MTU of its network cards: what is shown here is how its own 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from overlayweb.domain.checks.fields import DOCKER_MTU, VXLAN_BYTES
+from overlayweb.domain.ingress_settings import MTU_OPTION
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.readiness import Check
 from overlayweb.domain.swarm import Network, Swarm
 
-DEFAULT_MTU = 1500
-VXLAN_BYTES = 50
 ESP_BYTES = 26
-MTU_OPTION = "com.docker.network.driver.mtu"
 _BRIDGES = frozenset({"bridge", "docker_gwbridge"})
 _ESP_STEP = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MtuRow:
-    """An overlay: ``assumed`` of the path between the nodes, ``inner`` in its containers, ``wire`` on that path."""
+    """An overlay: the bytes ``assumed`` of the path between the nodes, and those ``inner`` in its containers."""
 
     network: Network
     assumed: int | None
     inner: int | None
-    wire: int | None
 
 
 def inner(*, assumed: int, encrypted: bool) -> int:
@@ -57,16 +55,16 @@ def underlays(swarm: Swarm, check: Check | None) -> tuple[tuple[str, int], ...]:
 def advice(swarm: Swarm, check: Check | None) -> tuple[Finding, ...]:
     """What does not fit: bridges of nodes that differ, and overlays that assume more than the smallest of them."""
     seen = underlays(swarm, check)
-    smallest = min((mtu for _, mtu in seen), default=DEFAULT_MTU)
+    smallest = min((mtu for _, mtu in seen), default=DOCKER_MTU)
     return (*_differing(seen, swarm), *(found for row in rows(swarm) for found in _on_overlay(row, smallest)))
 
 
 def _row(network: Network) -> MtuRow:
-    assumed = DEFAULT_MTU if not network.mtu else _number(network.mtu)
+    assumed = DOCKER_MTU if not network.mtu else _number(network.mtu)
     if assumed is None:
-        return MtuRow(network=network, assumed=None, inner=None, wire=None)
+        return MtuRow(network=network, assumed=None, inner=None)
     left = inner(assumed=assumed, encrypted=network.encrypted)
-    return MtuRow(network=network, assumed=assumed, inner=left, wire=assumed)
+    return MtuRow(network=network, assumed=assumed, inner=left)
 
 
 def _differing(seen: tuple[tuple[str, int], ...], swarm: Swarm) -> Iterator[Finding]:

@@ -46,6 +46,11 @@ class DockerEngine:
     ) -> None:
         self.close()
 
+    @property
+    def calls(self) -> Calls:
+        """The calls themselves, for what other modules of this package ask the same engine."""
+        return self._calls
+
     def close(self) -> None:
         """End the connections to the engine."""
         self._calls.close()

@@ -61,7 +61,8 @@ class EngineCall(Request):
         """A parameter that has to be there and a number. Raises the engine's refusal."""
         text = self.query_params.get(name, "")
         if not (text.isascii() and text.isdigit()):
-            noun = "node" if "/nodes/" in self.url.path else "service"
+            nouns = (("/nodes/", "node"), ("/swarm/", "swarm"))
+            noun = next((noun for part, noun in nouns if part in self.url.path), "service")
             raise ApiError(
                 400, f"invalid {noun} version '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax"
             )

@@ -49,6 +49,14 @@ async def join_swarm(call: EngineCall) -> Response:
     )
 
 
+async def update_swarm(call: EngineCall) -> Response:
+    """POST /swarm/update. Only new join tokens come of it."""
+    await call.document()
+    rotate = tuple(role for role in ("Worker", "Manager") if call.flag(f"rotate{role}Token"))
+    call.world.update_swarm(call.number("version"), rotate=rotate, view=call.view)
+    return done()
+
+
 async def networks(call: EngineCall) -> Response:
     """GET /networks."""
     rows = call.world.networks(call.view, call.filters())
@@ -160,6 +168,7 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
     ("GET", "/swarm"): swarm,
     ("POST", "/swarm/init"): init_swarm,
     ("POST", "/swarm/join"): join_swarm,
+    ("POST", "/swarm/update"): update_swarm,
     ("GET", "/nodes"): nodes,
     ("GET", "/nodes/{ref}"): node,
     ("POST", "/nodes/{ref}/update"): update_node,

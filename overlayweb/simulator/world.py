@@ -23,6 +23,7 @@ from overlayweb.simulator.errors import ApiError
 from overlayweb.simulator.events import Events
 from overlayweb.simulator.filters import Filters
 from overlayweb.simulator.images import Image
+from overlayweb.simulator.join_tokens import JoinTokens
 from overlayweb.simulator.kept import Kept
 from overlayweb.simulator.names import Names
 from overlayweb.simulator.networks import Networks
@@ -36,7 +37,6 @@ from overlayweb.simulator.store import Store
 from overlayweb.simulator.times import Times
 
 _ROLE_OF_FIRST = "manager"
-_TOKEN = "SWMTKN-1"  # noqa: S105  # how join tokens begin
 _ADDRESS = "192.168.60.{}"
 _FIRST_ADDRESS = 11
 _LOOKS_CLOSER = (1, 44)
@@ -105,6 +105,7 @@ class World:
         self._peers = Peers(store, times, self._agents, store.names)
         self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
         self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
+        self._tokens = JoinTokens(store)
         self._secrets, self._configs = Kept(store, noun="secret"), Kept(store, noun="config")
 
     # -- time
@@ -158,7 +159,7 @@ class World:
                 "Error": "",
                 "RemoteManagers": [{"NodeID": row.id, "Addr": f"{row.address}:2377"} for row in managers],
                 **({"Nodes": len(self._store.nodes), "Managers": len(managers)} if node.manager else {}),
-                **({"Cluster": self._documents.swarm(self.swarm_id, self._swarm)} if node.manager else {}),
+                **({"Cluster": self._cluster()} if node.manager else {}),
             },
         }
 
@@ -167,7 +168,16 @@ class World:
     def swarm(self, *, view: str = "") -> Document:
         """GET /swarm."""
         self._nodes.require_manager(view)
-        return {**self._documents.swarm(self.swarm_id, self._swarm), "JoinTokens": self.join_tokens()}
+        return {**self._cluster(), "JoinTokens": self.join_tokens()}
+
+    def update_swarm(self, version: int, *, rotate: tuple[str, ...], view: str = "") -> None:
+        """POST /swarm/update, of which only the join tokens of these roles are made anew: "Worker", "Manager"."""
+        self._nodes.require_manager(view)
+        self._tokens.update(version, rotate=rotate)
+
+    def _cluster(self) -> Document:
+        version = {"Version": {"Index": self._tokens.version}}
+        return {**self._documents.swarm(self.swarm_id, self._swarm), **version}
 
     def init_swarm(self, body: Mapping[str, Any], *, view: str = "") -> str:
         """POST /swarm/init: the id of its first node. Raises ApiError 503 where there is a Swarm."""
@@ -185,7 +195,7 @@ class World:
 
     def join_tokens(self) -> Document:
         """What workers and managers join with."""
-        return {role: f"{_TOKEN}-{self.swarm_id}-{role.lower()}" for role in ("Worker", "Manager")}
+        return self._tokens.document(self.swarm_id)
 
     def nodes(self, filters: Filters | None = None, *, view: str = "") -> list[Document]:
         """GET /nodes."""

@@ -1,0 +1,87 @@
+"""What an engine is to a Swarm, and making it part of one: asked of any engine, a manager or not."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from overlayweb.domain.membership import InitRequest, JoinRequest
+from overlayweb.domain.readiness import EngineView, Membership
+from overlayweb.engine import reading
+from overlayweb.engine.calls import Calls
+
+_EVERYWHERE = "0.0.0.0:2377"
+_ROTATE = {"worker": "rotateWorkerToken", "manager": "rotateManagerToken"}
+_TOKENS = {"worker": "Worker", "manager": "Manager"}
+
+
+class Members:
+    """One engine and its part in a Swarm. Every call may raise EngineError. ``calls``: those of a DockerEngine."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def view(self, hostname: str = "") -> EngineView:
+        """What the engine tells of itself, with the networks of its own. ``hostname`` "": as it calls itself."""
+        found = self._calls.get("info", as_=lambda raw: _view(raw, hostname), doing="read what the engine is")
+        local = self._calls.rows(
+            "networks",
+            as_=reading.network,
+            doing="read the engine's own networks",
+            filters=json.dumps({"scope": ["local"]}),
+        )
+        return replace(found, networks=local)
+
+    def token(self, role: str) -> str:
+        """The token by which a "worker" or "manager" joins. Only managers have it."""
+        return self._calls.get("swarm", as_=lambda raw: str(raw["JoinTokens"][_TOKENS[role]]), doing="read the token")
+
+    def rotate(self, role: str) -> None:
+        """Make a new token for this role; who is in the Swarm stays. Raises VersionConflict; the other token stays."""
+        version, spec = self._calls.get("swarm", as_=reading.version_and_spec, doing="read the Swarm")
+        query = {"version": str(version), _ROTATE[role]: "true"}
+        self._calls.post("swarm", "update", body=json.dumps(spec), doing=f"rotate the {role} token", **query)
+
+    def initialise(self, request: InitRequest) -> str:
+        """Make a Swarm of this engine; returns the id of its node. Refused where it is part of one."""
+        body = {
+            "ListenAddr": _EVERYWHERE,
+            "AdvertiseAddr": request.advertise,
+            "DataPathAddr": request.data_path,
+            "DataPathPort": request.data_path_port or 0,
+            "DefaultAddrPool": [*request.pools],
+            "SubnetSize": request.size or 0,
+        }
+        return str(self._calls.post("swarm", "init", body=json.dumps(body), doing="make a Swarm"))
+
+    def join(self, request: JoinRequest, *, token: str) -> None:
+        """Let this engine join a Swarm. Refused where it is part of one."""
+        body = {
+            "ListenAddr": _EVERYWHERE,
+            "AdvertiseAddr": request.advertise,
+            "DataPathAddr": request.data_path,
+            "RemoteAddrs": [request.remote],
+            "JoinToken": token,
+        }
+        self._calls.post("swarm", "join", body=json.dumps(body), doing="join the Swarm")
+
+
+def _view(raw: dict[str, Any], hostname: str) -> EngineView:
+    swarm = raw.get("Swarm") or {}
+    return EngineView(
+        hostname=hostname or raw.get("Name", ""),
+        membership=_membership(swarm),
+        node_id=swarm.get("NodeID", ""),
+        address=swarm.get("NodeAddr", ""),
+        os=raw.get("OSType", ""),
+        kernel=raw.get("KernelVersion", ""),
+        engine_version=raw.get("ServerVersion", ""),
+        managers=tuple(sorted(row["Addr"] for row in swarm.get("RemoteManagers") or ())),
+        swarm_error=swarm.get("Error", ""),
+    )
+
+
+def _membership(swarm: dict[str, Any]) -> Membership:
+    state = swarm.get("LocalNodeState", "")
+    if state == "active":
+        return Membership.MANAGER if swarm.get("ControlAvailable") else Membership.WORKER
+    return {"inactive": Membership.NONE, "": Membership.NONE, "locked": Membership.LOCKED}.get(state, Membership.BROKEN)
