@@ -19,7 +19,7 @@ def try_ports(targets: Sequence[tuple[Node, int]], *, seconds: float = TRY_SECON
     if not targets:
         return ()
     with ThreadPoolExecutor(max_workers=min(len(targets), AT_ONCE), thread_name_prefix="port") as pool:
-        return tuple(pool.map(lambda target: _try(*target, seconds), targets))
+        return tuple(pool.map(lambda target: _try(target[0], target[1], seconds), targets))
 
 
 def _try(node: Node, port: int, seconds: float) -> PortAnswer:

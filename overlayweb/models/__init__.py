@@ -4,9 +4,11 @@ from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
 from overlayweb.models.clusters import Cluster, NodeEndpoint, Reached, ReservedRange, ranges_of, reserved_ranges
 from overlayweb.models.installation import Account, Installation, SetupLink
 from overlayweb.models.jobs import Event, Job, JobService, Step
+from overlayweb.models.readiness import ActionKind, MembershipAction, ReadinessCheck
 
 __all__ = [
     "Account",
+    "ActionKind",
     "Approval",
     "ChangeRequest",
     "Cluster",
@@ -14,9 +16,11 @@ __all__ = [
     "Installation",
     "Job",
     "JobService",
+    "MembershipAction",
     "NodeEndpoint",
     "PlanRecord",
     "Reached",
+    "ReadinessCheck",
     "ReservedRange",
     "SetupLink",
     "Step",
