@@ -72,7 +72,7 @@ def _configuration(broker: brokers.Broker) -> dict[str, Any]:
         # A queue per kind of work. The worker takes from both in turn, so reads cannot shut jobs out.
         "task_queues": (Queue("jobs"), Queue("reads")),
         "task_default_queue": "jobs",
-        "task_routes": {"tasks.jobs.observe_cluster": {"queue": "reads"}},
+        "task_routes": {"tasks.jobs.observe_cluster": {"queue": "reads"}, "tasks.readiness.*": {"queue": "reads"}},
         "task_create_missing_queues": False,
         # Acknowledged when done, given back when the child dies, and none waits behind a busy process.
         "task_acks_late": True,
@@ -100,6 +100,7 @@ def _configuration(broker: brokers.Broker) -> dict[str, Any]:
 app = Celery("tasks", amqp="tasks.redis:Amqp", task_cls="tasks.doorbell:DoorbellTask")
 app.conf.update(_configuration(settings.OVERLAYWEB_BROKER))
 app.autodiscover_tasks(["tasks"], related_name="jobs")
+app.autodiscover_tasks(["tasks"], related_name="readiness")
 
 
 @signals.worker_process_init.connect

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from overlayweb.services import clusters, jobs
+from overlayweb.services import clusters, jobs, memberships
 
 
 def sweep(*, now: datetime) -> None:
-    """One tick: ring for jobs that nobody works on, ask for observations that are getting old."""
+    """One tick: ring for jobs that nobody works on, ask for observations that are getting old, forget shown tokens."""
     jobs.ring_due(now=now)
     clusters.look_at_due(now=now)
+    memberships.forget_tokens(now=now)

@@ -1,0 +1,28 @@
+"""From a cluster, or one of its nodes, to the engine that can be asked."""
+
+import os
+
+from django.conf import settings
+
+from overlayweb.engine import connection
+from overlayweb.models import Cluster, Reached
+from overlayweb.models.secrets import UnreadableSecretError
+
+
+def connect(cluster: Cluster, *, timeout_seconds: float = 10) -> connection.DockerEngine:
+    """An engine for the cluster's manager. Raises EngineError."""
+    if cluster.automatic:
+        here = {**os.environ, "DOCKER_HOST": settings.OVERLAYWEB_DOCKER_HOST}
+        return connection.connect(connection.local_endpoint(here), timeout_seconds=timeout_seconds)
+    return connection.connect(endpoint_of(cluster), timeout_seconds=timeout_seconds)
+
+
+def endpoint_of(reached: Reached) -> connection.Endpoint:
+    """The address with its secrets opened. Raises InvalidEndpoint."""
+    try:
+        tls_key = reached.tls_key
+    except UnreadableSecretError as exc:
+        raise connection.InvalidEndpoint(str(exc)) from exc
+    return connection.Endpoint(
+        url=reached.endpoint, tls_ca=reached.tls_ca, tls_certificate=reached.tls_certificate, tls_key=tls_key
+    )
