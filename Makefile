@@ -19,9 +19,9 @@ up: .venv/installed-base
 demo: .venv/installed-base
 	@OVERLAYWEB_DATA="$${OVERLAYWEB_DATA:-data/demo}" OVERLAYWEB_DEMO=1 $(BIN)/python manage.py up
 
-# Three processes share the files: much of the time goes in waiting for engines and leases.
+# Four processes share the files, long ones first: much of the time goes in waiting for engines and leases.
 test: lint
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 test-quick: .venv/installed-dev
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(QUICK)"

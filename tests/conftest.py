@@ -20,7 +20,9 @@ if importlib.util.find_spec("tests.lab.fixtures"):
 hypothesis.settings.register_profile("overlayweb", deadline=None)  # timings are no tests
 hypothesis.settings.load_profile("overlayweb")
 
-LONGEST_FIRST = ("tests/workflows/", "tests/browser/", "tests/faults/", "tests/contract/")
+LONGEST_FIRST = tuple(
+    f"tests/{name}" for name in ("workflows/", "faults/", "browser/", "test_up", "contract/", "lab/", "tasks/")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -26,6 +27,7 @@ from overlayweb.models import Cluster, Event, Job
 from overlayweb.services import approvals, changes
 from tasks import jobs as celery_tasks
 from tests.lab import services as lab_services
+from tests.lab.daemon import Node
 from tests.lab.services import SECOND, everywhere, host_port, ingress_port, replicated, slow_stopping, start_first
 from tests.lab.swarm import Lab
 from tests.support.installations import environment
@@ -203,3 +205,18 @@ def assert_story(job: Job) -> None:
         last = job.events.order_by("-seq").first()
         assert last is not None
         assert last.kind == "ended"
+
+
+def edit(node: Node, service_id: str, **changed: Any) -> None:
+    """Change a service as a stranger would, at once: ``env``, ``replicas``, ``constraints`` or ``failure_action``."""
+    raw = node.request("GET", f"/services/{service_id}")
+    spec = raw["Spec"]
+    if "env" in changed:
+        spec["TaskTemplate"]["ContainerSpec"]["Env"] = changed["env"]
+    if "replicas" in changed:
+        spec["Mode"]["Replicated"]["Replicas"] = changed["replicas"]
+    if "constraints" in changed:
+        spec["TaskTemplate"]["Placement"] = {"Constraints": changed["constraints"]}
+    if "failure_action" in changed:
+        spec["UpdateConfig"]["FailureAction"] = changed["failure_action"]
+    node.request("POST", f"/services/{service_id}/update", spec, version=raw["Version"]["Index"])
