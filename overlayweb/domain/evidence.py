@@ -14,6 +14,8 @@ from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
 MOST = 3
 """So many services, networks or nodes are named; more are counted."""
 _SHORT_ID = 12
+_ID_LENGTH = 25
+"""Of what Swarm makes; an engine's own ids are longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +87,12 @@ def task(scene: Scene) -> Iterator[str]:
         return
     found = scene.swarm_task
     if found is None:
-        yield f"Task {wanted[:_SHORT_ID]} is not there any more: it has ended since."
+        yield f"Task {_short(wanted)} is not there any more: it has ended since."
         return
     owner = next((s.name for s in scene.swarm.services if s.id == found.service_id), "")
     host = next((n.hostname for n in scene.swarm.nodes if n.id == found.node_id), "")
     whose = f"of service {owner}" if owner else "of no service: a container that was attached by hand"
-    yield f"Task {wanted[:_SHORT_ID]} is {whose}{f', on {host}' if host else ''}, {found.state}."
+    yield f"Task {_short(wanted)} is {whose}{f', on {host}' if host else ''}, {found.state}."
 
 
 def network(scene: Scene) -> Iterator[str]:
@@ -100,7 +102,7 @@ def network(scene: Scene) -> Iterator[str]:
         return
     found = scene.network
     if found is None:
-        yield f"No network {wanted[:_SHORT_ID] if len(wanted) > MOST * 8 else wanted} is in the Swarm now."
+        yield f"No network {_short(wanted)} is in the Swarm now."
         return
     users = users_of(scene.swarm, found)
     by = f"used by {several([s.name for s in users])}" if users else "used by no service"
@@ -114,7 +116,7 @@ def service(scene: Scene) -> Iterator[str]:
     if found is not None and wanted:
         yield f"The service is {found.name}."
     elif wanted:
-        yield f"No service {wanted} is in the Swarm now."
+        yield f"No service {_short(wanted)} is in the Swarm now."
 
 
 def room(scene: Scene) -> Iterator[str]:
@@ -190,7 +192,8 @@ def ingress(scene: Scene) -> Iterator[str]:
 def published(scene: Scene) -> Iterator[str]:
     """All services that publish through the ingress, not only the one that the engine names."""
     found = [s.name for s in scene.swarm.published_services]
-    yield f"{_counted(len(found), 'service')} publish{'es' if len(found) == 1 else ''} through it: {several(found)}."
+    if found:
+        yield f"{_counted(len(found), 'service')} publish{'es' if len(found) == 1 else ''} through it: {several(found)}."
 
 
 def image(scene: Scene) -> Iterator[str]:
@@ -248,6 +251,10 @@ def _rooms(scene: Scene) -> Iterator[tuple[Network, capacity.Room]]:
 
 def _is(wanted: str, identity: str, name: str) -> bool:
     return bool(wanted) and (wanted in (identity, name) or (len(wanted) >= _SHORT_ID and identity.startswith(wanted)))
+
+
+def _short(wanted: str) -> str:
+    return wanted[:_SHORT_ID] if len(wanted) >= _ID_LENGTH and wanted.isalnum() else wanted
 
 
 def _named(found: Network) -> str:

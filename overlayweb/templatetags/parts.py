@@ -13,8 +13,6 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from overlayweb.domain import decoding
-from overlayweb.domain.decoding import Cause
 from overlayweb.domain.plans import IngressPlan, IngressSettings
 from overlayweb.domain.policy import ROLE_WORDS, Role
 from overlayweb.models import Cluster
@@ -148,12 +146,6 @@ def thousands(number: int) -> str:
 def coded(text: str) -> SafeString:
     """A sentence with what stands between backticks as code."""
     return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308  # escaped just here
-
-
-@register.filter
-def cause(message: str) -> Cause | None:
-    """What a message of the engine in this text means, if that is known."""
-    return decoding.decode(message)
 
 
 @register.filter
