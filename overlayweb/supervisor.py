@@ -30,11 +30,11 @@ class Program:
 def programs(
     *, given: Configuration, broker: brokers.Broker, base: Path, demo: Path | None = None
 ) -> tuple[Program, ...]:
-    """The web process, the worker and the sweep.
+    """The web process, the worker, the watcher and the sweep.
 
     With them the private Redis where that is the broker, and the demo Swarm where it has a socket.
     """
-    own = (_web(given), _worker(), _sweep(base))
+    own = (_web(given), _worker(), _watch(base), _sweep(base))
     redis = (_redis(given),) if broker.kind is brokers.Kind.PRIVATE_REDIS else ()
     return (*redis, *((_demo(demo),) if demo else ()), *own)
 
@@ -64,6 +64,11 @@ def _worker() -> Program:
 def _sweep(base: Path) -> Program:
     """The clusters that come by themselves are registered before it starts, by whoever starts it."""
     return Program(name="sweep", command=(sys.executable, str(base / "manage.py"), "sweep", "--registered"))
+
+
+def _watch(base: Path) -> Program:
+    """Follows every cluster; it ends when the engines have answered what they are asked just then."""
+    return Program(name="watch", command=(sys.executable, str(base / "manage.py"), "watch"))
 
 
 def _demo(socket: Path) -> Program:

@@ -5,15 +5,16 @@ import socket
 import uuid
 from dataclasses import replace
 
-from django.conf import settings
 from django.utils import timezone
 
-from overlayweb.engine import connection
 from overlayweb.engine.errors import EngineError
-from overlayweb.models import Cluster, Job, codec
+from overlayweb.models import Cluster, Job
 from overlayweb.workflows import runner
 from overlayweb.workflows.registry import WORKFLOWS
-from tasks import doorbell, nodes
+from tasks import doorbell, nodes, observations
+from tasks.engines import connect
+
+__all__ = ["advance_job", "connect", "observe_cluster"]
 
 
 @doorbell.task()
@@ -44,18 +45,7 @@ def observe_cluster(cluster_id: int) -> None:
         finally:
             engine.close()
     except EngineError as error:
-        Cluster.objects.filter(pk=cluster_id, endpoint=cluster.endpoint).update(
-            error=str(error), error_at=timezone.now()
-        )
+        observations.keep_failure(cluster=cluster, error=str(error), now=timezone.now())
         return
-    Cluster.objects.filter(pk=cluster_id, endpoint=cluster.endpoint).update(
-        observation=codec.dump(swarm), observed_at=swarm.observed_at, error="", error_at=None
-    )
-
-
-def connect(cluster: Cluster) -> "connection.DockerEngine":
-    """An engine for the cluster's manager. Raises EngineError."""
-    if cluster.automatic:
-        here = {**os.environ, "DOCKER_HOST": settings.OVERLAYWEB_DOCKER_HOST}
-        return connection.connect(connection.local_endpoint(here))
-    return connection.connect(nodes.endpoint_of(cluster))
+    observations.keep(cluster=cluster, swarm=swarm)
+    observations.keep_answers(cluster=cluster, views=swarm.node_views, now=timezone.now())

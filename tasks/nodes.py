@@ -9,24 +9,13 @@ from django.utils import timezone
 from overlayweb.domain.swarm import Node, NodeView
 from overlayweb.engine import connection
 from overlayweb.engine.errors import EngineError
-from overlayweb.models import Cluster, NodeEndpoint, Reached
-from overlayweb.models.secrets import UnreadableSecretError
+from overlayweb.models import Cluster, NodeEndpoint
+from tasks.engines import endpoint_of
 
 ASK_SECONDS = 2.0
 """For connecting and for each wait: a node that is away must not hold up what the others say."""
 ALL_SECONDS = 5.0
 AT_ONCE = 32
-
-
-def endpoint_of(reached: Reached) -> connection.Endpoint:
-    """The address with its secrets opened. Raises InvalidEndpoint."""
-    try:
-        tls_key = reached.tls_key
-    except UnreadableSecretError as exc:
-        raise connection.InvalidEndpoint(str(exc)) from exc
-    return connection.Endpoint(
-        url=reached.endpoint, tls_ca=reached.tls_ca, tls_certificate=reached.tls_certificate, tls_key=tls_key
-    )
 
 
 def views(cluster: Cluster, nodes: Sequence[Node]) -> tuple[NodeView, ...]:

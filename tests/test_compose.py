@@ -1,4 +1,4 @@
-"""What compose.yaml promises: it is valid, hardened, and only the worker reaches an engine."""
+"""What compose.yaml promises: it is valid, hardened, and only the worker and the watcher reach an engine."""
 
 import shutil
 import subprocess
@@ -9,8 +9,8 @@ import pytest
 import yaml
 from django.conf import settings
 
-OWN = ("migrate", "web", "worker", "sweep")
-LONG_RUNNING = ("web", "worker", "sweep", "redis", "postgres")
+OWN = ("migrate", "web", "worker", "watch", "sweep")
+LONG_RUNNING = ("web", "worker", "watch", "sweep", "redis", "postgres")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def test_every_container_is_hardened(compose: dict[str, Any]) -> None:
     assert "\nUSER 10001:10001\n" in dockerfile.partition("\nFROM ")[2]
 
 
-def test_only_the_worker_reaches_the_engine(compose: dict[str, Any]) -> None:
+def test_only_the_worker_and_the_watcher_reach_the_engine(compose: dict[str, Any]) -> None:
     with_socket = [name for name, service in compose["services"].items() if "docker.sock" in str(service)]
 
-    assert with_socket == ["worker"]
-    assert [name for name, service in compose["services"].items() if "engines" in service["networks"]] == ["worker"]
+    assert with_socket == ["worker", "watch"]
+    assert [name for name, row in compose["services"].items() if "engines" in row["networks"]] == with_socket
 
 
 def test_redis_and_the_database_have_no_way_out(compose: dict[str, Any]) -> None:

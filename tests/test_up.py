@@ -72,7 +72,7 @@ def test_one_command_starts_everything_and_ctrl_c_ends_it(
         assert running.wait_for(broker)
         assert status_of(link) == 200
         assert status_of(running.address) == 200
-        for program in ("uvicorn", "celery", "manage.py sweep", "supervisord"):
+        for program in ("uvicorn", "celery", "manage.py watch", "manage.py sweep", "supervisord"):
             assert any(program in command for command in installations.processes_of(data).values()), program
         assert eventually(lambda: "ready." in running.logs()), running.logs()
 
@@ -139,7 +139,7 @@ def test_what_dies_is_started_again(data: Path, port: int) -> None:
         running.wait_for("Overlayweb runs at")
         assert eventually(lambda: "ready." in running.logs()), running.logs()
 
-        for program in ("uvicorn", "celery", "manage.py sweep", "redis-server"):
+        for program in ("uvicorn", "celery", "manage.py watch", "manage.py sweep", "redis-server"):
             before = set(installations.processes_of(data))
             os.kill(running.process_id(program), signal.SIGKILL)
 

@@ -18,7 +18,7 @@ from overlayweb.demo import inside
 from overlayweb.demo.people import ANA, BRUNO, CARLA, Part
 from overlayweb.demo.times import StoryClock, StoryTime
 from overlayweb.domain.plans import IngressRequest, IngressSettings
-from overlayweb.models import ChangeRequest, Cluster, Job, codec
+from overlayweb.models import ChangeRequest, Cluster, Job, codec, forget_seen
 from overlayweb.services import approvals, changes, jobs, ranges
 from overlayweb.simulator import demo
 from overlayweb.simulator.clock import Clock as SimulatedClock
@@ -58,7 +58,7 @@ def tell(*, cluster: Cluster, cast: Mapping[Part, User], until: datetime) -> Non
         _fell_back(stage, until)
         _rejected(stage, until)
         ranges.reserve(cidr=OFFICE, name="Lisbon office", reason="routed to the office since its move", cluster=cluster)
-        Cluster.objects.filter(pk=cluster.pk).update(observation="", observed_at=None)
+        forget_seen(cluster)
 
 
 def _moved_off_the_default(stage: "_Stage", until: datetime) -> None:

@@ -1,8 +1,13 @@
 """The one place that talks HTTP to an engine: one limited call at a time, every failure an EngineError."""
 
+import contextlib
 import json
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from http import HTTPStatus
 from statistics import median
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -12,6 +17,7 @@ import urllib3
 
 from overlayweb.engine import failures
 from overlayweb.engine.endpoints import Endpoint
+from overlayweb.engine.errors import EngineUnreachable
 
 T = TypeVar("T")
 
@@ -75,6 +81,27 @@ class Calls:
         """Remove what is at the path."""
         self._send("DELETE", path, doing=doing, query={})
 
+    def stream(self, *path: str, doing: str, silence_seconds: float, **query: str) -> "Stream":
+        """The rows that are answered one after the other, for as long as both sides like.
+
+        A row that does not come for ``silence_seconds`` ends it as an EngineUnreachable.
+        """
+        url = self._url(path)
+        with self._failing(doing=doing, limit_seconds=self._timeout):
+            response = self._session.request(
+                "GET",
+                url,
+                params=query,
+                timeout=(self._timeout, silence_seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+            if response.status_code != HTTPStatus.OK:
+                words = _words(self._content(response))
+                raise failures.answered(status=response.status_code, words=words, endpoint=self._endpoint, doing=doing)
+        failing = partial(self._failing, doing=doing, limit_seconds=silence_seconds)
+        return Stream(response=response, failing=failing)
+
     def close(self) -> None:
         """End the connections."""
         self._session.close()
@@ -97,22 +124,32 @@ class Calls:
     def _exchange(
         self, method: str, path: tuple[str, ...], *, doing: str, query: dict[str, str], body: str | None
     ) -> tuple[int, bytes]:
-        url = "/".join((self._base_url, *(quote(segment, safe="") for segment in path)))
-        try:
-            with self._session.request(
+        with (
+            self._failing(doing=doing, limit_seconds=self._timeout),
+            self._session.request(
                 method,
-                url,
+                self._url(path),
                 params=query,
                 data=None if body is None else body.encode(),
                 headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=(self._timeout, self._timeout),
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                return response.status_code, self._content(response)
+            ) as response,
+        ):
+            return response.status_code, self._content(response)
+
+    def _url(self, path: tuple[str, ...]) -> str:
+        return "/".join((self._base_url, *(quote(segment, safe="") for segment in path)))
+
+    @contextmanager
+    def _failing(self, *, doing: str, limit_seconds: float) -> Iterator[None]:
+        """Whatever goes wrong on the way there or back is an EngineUnreachable."""
+        try:
+            yield
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' errors are OSErrors
             raise failures.unreachable(
-                error, endpoint=self._endpoint, doing=doing, limit_seconds=self._timeout
+                error, endpoint=self._endpoint, doing=doing, limit_seconds=limit_seconds
             ) from error
 
     def _content(self, response: requests.Response) -> bytes:
@@ -124,6 +161,40 @@ class Calls:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no end of the answer after {len(pieces)} pieces")
         return b"".join(pieces)
+
+
+class Stream:
+    """Rows of JSON as they come. ``close`` may be called by another thread, and ends the reading."""
+
+    def __init__(self, *, response: requests.Response, failing: Callable[[], AbstractContextManager[None]]) -> None:
+        self._response = response
+        self._failing = failing
+        self._closed = False
+
+    def rows(self) -> Iterator[Any]:
+        """Each row, until the engine ends the answer or it is closed here. Raises EngineUnreachable."""
+        lines = self._response.iter_lines()
+        while True:
+            try:
+                with self._failing():
+                    line = next(lines, None)
+            except EngineUnreachable:
+                if self._closed:
+                    return
+                raise
+            if line is None or self._closed:
+                return
+            if line:
+                yield json.loads(line)
+
+    def close(self) -> None:
+        """End the connection, also under a thread that waits for the next row."""
+        self._closed = True
+        connection = getattr(self._response.raw, "connection", None)
+        sock = getattr(connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):  # the other side was first
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _words(content: bytes) -> str:

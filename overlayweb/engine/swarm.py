@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from overlayweb.domain.news import Names, Part
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec, publishes_through_ingress
 from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
-from overlayweb.engine import ourselves, reading
+from overlayweb.engine import ourselves, parts, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
+from overlayweb.engine.parts import Happenings
 
 LABEL_TRIES = 5
 _LABEL_PAUSE_SECONDS = 0.1
@@ -85,6 +87,21 @@ class DockerEngine:
             underlay_mtu=reading.engine_mtu(networks),
             manager_id=manager_id,
         )
+
+    def read_again(self, names: Names) -> Part:
+        """Only what is named: nodes, networks with the ingress's peers, services with their tasks."""
+        services = parts.services(self._calls, names.services)
+        return Part(
+            names=names,
+            nodes=parts.nodes(self._calls, names.nodes),
+            networks=tuple(self._with_peers(row) for row in parts.networks(self._calls, names.networks)),
+            services=services,
+            swarm_tasks=parts.swarm_tasks(self._calls, (row.id for row in services)),
+        )
+
+    def happenings(self) -> Happenings:
+        """The events from now on. It takes the connection over: nothing else can be asked of this engine then."""
+        return Happenings(self._calls)
 
     def own_view(self, hostname: str) -> NodeView:
         """What this engine itself holds of the ingress, whatever its role; ``hostname`` is only passed on."""

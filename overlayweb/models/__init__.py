@@ -3,6 +3,7 @@
 from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
 from overlayweb.models.clusters import Cluster, NodeEndpoint, Reached, ReservedRange, ranges_of, reserved_ranges
 from overlayweb.models.installation import Account, Installation, SetupLink
+from overlayweb.models.inventory import NetworkRow, ServiceRow, forget_seen, write_rows
 from overlayweb.models.jobs import Event, Job, JobService, Step
 from overlayweb.models.readiness import ActionKind, MembershipAction, ReadinessCheck
 
@@ -17,13 +18,17 @@ __all__ = [
     "Job",
     "JobService",
     "MembershipAction",
+    "NetworkRow",
     "NodeEndpoint",
     "PlanRecord",
     "Reached",
     "ReadinessCheck",
     "ReservedRange",
+    "ServiceRow",
     "SetupLink",
     "Step",
+    "forget_seen",
     "ranges_of",
     "reserved_ranges",
+    "write_rows",
 ]

@@ -4,8 +4,9 @@ from functools import lru_cache
 
 from django.db import models
 
-from overlayweb.domain import mesh
+from overlayweb.domain import glance, mesh
 from overlayweb.domain.addresses import ReservedRange as Reserved
+from overlayweb.domain.glance import Glance
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import codec
@@ -13,12 +14,19 @@ from overlayweb.models.secrets import unseal
 
 
 class Reached(models.Model):
-    """Where an engine is reached: a socket or TCP, and for TCP the three parts of TLS as PEM text."""
+    """Where an engine is reached: a socket or TCP, and for TCP the three parts of TLS as PEM text.
+
+    ``away_since``: since when it does not answer, None while it does; ``back_at`` and ``was_away_since``: when it
+    answered again the last time, and since when it had not.
+    """
 
     endpoint = models.CharField(max_length=255)
     tls_ca = models.TextField(blank=True)
     tls_certificate = models.TextField(blank=True)
     tls_key_sealed = models.TextField(blank=True, db_column="tls_key", help_text="encrypted at rest")
+    away_since = models.DateTimeField(null=True)
+    was_away_since = models.DateTimeField(null=True)
+    back_at = models.DateTimeField(null=True)
 
     class Meta:
         abstract = True
@@ -32,8 +40,10 @@ class Reached(models.Model):
 class Cluster(Reached):
     """A Swarm, reached through one manager, with its latest observation.
 
-    ``observation`` is the JSON of a domain ``Swarm``; pages read it and never ask an engine. ``error`` is why the
-    last look failed, in words for a person, or "".
+    ``observation`` is the JSON of a domain ``Swarm``; pages read it and never ask an engine. ``observed_at`` is when
+    everything was read; ``news_at`` when a part of it was read again since. ``revision`` counts what was written.
+    ``glance_text`` is the JSON of the ``Glance`` at it. ``error`` is why the last look failed, in words for a person,
+    or "".
     """
 
     name = models.SlugField(max_length=63, unique=True)
@@ -42,9 +52,14 @@ class Cluster(Reached):
     created_at = models.DateTimeField()
     observation = models.TextField(blank=True)
     observed_at = models.DateTimeField(null=True)
+    news_at = models.DateTimeField(null=True, help_text="when an event last brought something newer")
+    revision = models.PositiveBigIntegerField(default=0)
+    glance_text = models.TextField(blank=True)
     error = models.TextField(blank=True)
     error_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True, help_text="when an observation was last asked for")
+    watcher = models.CharField(max_length=80, blank=True, help_text="the process that follows its events")
+    watched_until = models.DateTimeField(null=True, help_text="the watcher's lease")
     removed_at = models.DateTimeField(null=True, help_text="since when only its history is shown")
 
     class Meta:
@@ -60,6 +75,12 @@ class Cluster(Reached):
     def mesh(self) -> Mesh | None:
         """The verdict on its routing mesh, or None before the first observation."""
         return _recognise(self.observation) if self.observation else None
+
+    def glance(self) -> Glance | None:
+        """What every page says of it, without reading the observation; None before the first."""
+        if self.glance_text:
+            return codec.load(self.glance_text, Glance)
+        return glance.take(_read(self.observation), _recognise(self.observation)) if self.observation else None
 
 
 @lru_cache(maxsize=8)

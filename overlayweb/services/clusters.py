@@ -2,37 +2,60 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from overlayweb.domain import address_troubles, diagnosis
+from overlayweb.domain.glance import Glance
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, Job, reserved_ranges
+from overlayweb.models import Cluster, Job, forget_seen, reserved_ranges
 from overlayweb.models.secrets import seal
 from tasks import jobs as celery_tasks
 
-LOOK_EVERY = timedelta(seconds=10)
+LOOK_EVERY = timedelta(seconds=60)
+FAILED_EVERY = timedelta(seconds=10)
 ASK_AGAIN = timedelta(seconds=15)
-FRESH = timedelta(seconds=60)
-"""An observation older than this is shown as old and approves nothing."""
+FRESH = timedelta(seconds=90)
+"""An observation older than this is shown as old and approves nothing: everything is listed once a minute, and a long
+list takes its time."""
+BACK_FOR = timedelta(minutes=10)
+"""So long pages say that an engine was away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sight:
-    """What is known of a cluster now. ``swarm``, ``mesh`` None: never seen. ``error``: why the last look failed."""
+    """What is known of a cluster now. ``error``: why the last look failed; ``back``: its engine was away lately.
+
+    ``glance`` is what most pages need; ``swarm`` and ``mesh`` read the whole observation. All None: never seen.
+    """
 
     cluster: Cluster
-    swarm: Swarm | None
-    mesh: Mesh | None
     error: str
     fresh: bool
+    back: bool
     job: Job | None
     queued: int
+
+    @property
+    def swarm(self) -> Swarm | None:
+        """The latest observation."""
+        return self.cluster.swarm()
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The verdict on its routing mesh."""
+        return self.cluster.mesh()
+
+    @cached_property
+    def glance(self) -> Glance | None:
+        """The latest observation in a few words."""
+        return self.cluster.glance()
 
 
 def register_local(*, now: datetime) -> None:
@@ -44,9 +67,7 @@ def register_local(*, now: datetime) -> None:
     known = Cluster.objects.filter(Q(automatic=True) | Q(name="local")).order_by("-automatic").first()
     cluster = known or Cluster.objects.create(name="local", endpoint=endpoint, automatic=True, created_at=now)
     if cluster.automatic and not cluster.removed_at and cluster.endpoint != endpoint:
-        Cluster.objects.filter(pk=cluster.pk).update(
-            endpoint=endpoint, observation="", observed_at=None, error="", error_at=None
-        )
+        forget_seen(cluster, endpoint=endpoint)
 
 
 def add(*, name: str, endpoint: str, tls_ca: str, tls_certificate: str, tls_key: str, now: datetime) -> Cluster:
@@ -76,25 +97,32 @@ def last_look(cluster: Cluster) -> datetime | None:
 
 
 def look_at_due(*, now: datetime) -> int:
-    """Ask for observations of all clusters whose last one is getting old. Returns how many were asked for."""
+    """Ask for observations of all clusters that no watcher follows now and whose last look is getting old.
+
+    Returns how many were asked for. A watcher that is away must not make pages lie for longer than a minute.
+    """
+    unwatched = Q(watched_until=None) | Q(watched_until__lt=now)
     old = Q(observed_at=None) | Q(observed_at__lt=now - LOOK_EVERY)
-    failed_recently = Q(error_at__gt=now - LOOK_EVERY)
-    due = Cluster.objects.filter(old, removed_at=None).exclude(failed_recently & ~Q(error=""))
-    due = due.filter(Q(asked_at=None) | Q(asked_at__lt=now - ASK_AGAIN) | Q(asked_at__lte=now - LOOK_EVERY))
+    failed_recently = Q(error_at__gt=now - FAILED_EVERY)
+    due = Cluster.objects.filter(unwatched, old, removed_at=None).exclude(failed_recently & ~Q(error=""))
     asked = 0
-    for cluster in due:
+    for cluster in due.filter(Q(asked_at=None) | Q(asked_at__lt=now - ASK_AGAIN)).only("pk"):
         look(cluster=cluster, now=now)
         asked += 1
     return asked
+
+
+def watched() -> set[int]:
+    """The clusters that a watcher follows: all that are registered."""
+    return set(Cluster.objects.filter(removed_at=None).values_list("pk", flat=True))
 
 
 def sight(*, cluster: Cluster, now: datetime) -> Sight:
     """What pages show of a cluster, from the database alone."""
     return Sight(
         cluster=cluster,
-        swarm=cluster.swarm(),
-        mesh=cluster.mesh(),
         error=cluster.error,
+        back=cluster.back_at is not None and not cluster.away_since and now - cluster.back_at < BACK_FOR,
         fresh=cluster.observed_at is not None and not cluster.error and now - cluster.observed_at < FRESH,
         job=cluster.jobs.filter(status__in=HOLDS_CLUSTER).select_related("change").first(),
         queued=cluster.jobs.filter(status=JobStatus.PENDING).count(),

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from overlayweb.domain import policy
 from overlayweb.domain.lifecycle import ENDED
-from overlayweb.models import Account, ChangeRequest, Cluster, Job
+from overlayweb.models import Account, ChangeRequest, Cluster, Job, forget_seen
 from overlayweb.services import roles
 
 NAMES = ("demo", "demo-swarm")
@@ -34,9 +34,7 @@ def register(*, endpoint: str, now: datetime) -> Cluster:
     if found is None:
         name = next(name for name in NAMES if not Cluster.objects.filter(name=name).exists())
         return Cluster.objects.create(name=name, endpoint=endpoint, demo=True, created_at=now)
-    forgotten = {"observation": "", "observed_at": None, "error": "", "error_at": None, "asked_at": None}
-    Cluster.objects.filter(pk=found.pk).update(endpoint=endpoint, **forgotten)
-    found.refresh_from_db()
+    forget_seen(found, endpoint=endpoint)
     return found
 
 

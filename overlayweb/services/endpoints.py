@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from overlayweb.domain.lifecycle import ENDED, ChangeEvent, ChangeStatus
-from overlayweb.models import Cluster, NodeEndpoint, Reached
+from overlayweb.models import Cluster, NodeEndpoint, Reached, forget_seen
 from overlayweb.models.secrets import seal
 from overlayweb.services import changes, clusters
 
@@ -27,7 +27,7 @@ def change(
         cluster.tls_key_sealed = _resealed(cluster, tls_key)
         if moved:
             cluster.automatic = False
-            cluster.observation, cluster.observed_at, cluster.error, cluster.error_at = "", None, "", None
+            forget_seen(cluster)
         cluster.save()
         clusters.look(cluster=cluster, now=now)
 
@@ -42,7 +42,8 @@ def remove(*, cluster: Cluster, now: datetime) -> None:
             changes.move(waiting, ChangeEvent.WITHDRAW, reason="The cluster was removed.", now=now)
         cluster.node_endpoints.all().delete()
         cluster.name = f"{cluster.name[:40]}-removed-{now:%Y-%m-%d}-{cluster.pk}"
-        cluster.removed_at, cluster.observation, cluster.error = now, "", ""
+        cluster.removed_at = now
+        forget_seen(cluster)
         cluster.tls_ca = cluster.tls_certificate = cluster.tls_key_sealed = ""
         cluster.save()
 

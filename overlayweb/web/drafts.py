@@ -7,7 +7,7 @@ from typing import Any
 
 from django.forms import BoundField
 
-from overlayweb.domain import address_troubles, capacity, ingress_plans, ingress_settings, repair_plans
+from overlayweb.domain import address_troubles, capacity, glance, ingress_plans, ingress_settings, repair_plans
 from overlayweb.domain.plans import Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
@@ -70,7 +70,7 @@ class Draft:
     def headline(self) -> str:
         """What is wrong with the mesh, in a sentence; "" when it works."""
         found = self.cluster.mesh()
-        return meshes.headline(self.swarm, found) if self.swarm and found else ""
+        return glance.headline(self.swarm, found) if self.swarm and found else ""
 
     @cached_property
     def nodes(self) -> list[NodeRow]:

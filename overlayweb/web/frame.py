@@ -18,7 +18,6 @@ from overlayweb.domain.policy import Role
 from overlayweb.models import ChangeRequest, Cluster, Job
 from overlayweb.services import clusters, demo, roles
 from overlayweb.services.clusters import Sight
-from overlayweb.web import meshes
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "overlayweb_theme"
@@ -28,8 +27,13 @@ _ASKED = "asked"
 _ONLY_SHOW = ("cluster", "ingress")
 """Pages on which nobody types: they may be replaced while they are read."""
 
+_SAY_UNSEEN = frozenset({"overview", "networks", "ingress", "services"})
+"""Places whose pages say themselves that the cluster was never seen."""
+
 _PLACES = {
     "cluster": "overview",
+    "networks": "networks",
+    "services": "services",
     "cluster-add": "overview",
     "cluster-edit": "overview",
     "cluster-nodes": "ingress",
@@ -104,16 +108,21 @@ class Frame:
 
     @cached_property
     def sight(self) -> Sight | None:
-        """What is known of that cluster now, for the banner."""
+        """What is known of that cluster now, for the banner. Of the observation only the glance at it is read."""
         if self.cluster is None:
             return None
-        return clusters.sight(cluster=Cluster.objects.get(pk=self.cluster.pk), now=timezone.now())
+        found = Cluster.objects.defer("observation").get(pk=self.cluster.pk)
+        return clusters.sight(cluster=found, now=timezone.now())
+
+    @property
+    def says_unseen(self) -> bool:
+        """Whether the page itself says why its cluster was never seen."""
+        return self.place in _SAY_UNSEEN
 
     @property
     def mesh_is_wedged(self) -> str:
         """What is wrong with the cluster's routing mesh, in a sentence; "" while it works."""
-        sight = self.sight
-        return meshes.headline(sight.swarm, sight.mesh) if sight and sight.swarm and sight.mesh else ""
+        return self.sight.glance.headline if self.sight and self.sight.glance else ""
 
     @cached_property
     def waiting_repair(self) -> ChangeRequest | None:

@@ -1,4 +1,4 @@
-"""The routing mesh as pages show it: one sentence for the banner, the nodes, the services that hang."""
+"""The routing mesh as pages show it: the nodes, and the services that hang."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,25 +39,6 @@ class Hanging:
     wanted: int
     said: str
     cause: Cause | None
-
-
-def headline(swarm: Swarm, mesh: Mesh) -> str:
-    """What is wrong with the mesh, in one or two sentences; "" when it works."""
-    if not mesh.wedged:
-        return ""
-    stale = [node.hostname for node in mesh.nodes if node.stale]
-    if not swarm.ingress_networks:
-        held = f" {_several(stale)} still {_verb(stale, 'holds', 'hold')} the removed one." if stale else ""
-        return f"There is no ingress network. The published ports of the services answer nowhere.{held}"
-    if stale:
-        return (
-            f"The routing mesh is wedged: {_several(stale)} {_verb(stale, 'holds', 'hold')} an ingress that the Swarm"
-            f" has removed, and {_verb(stale, 'refuses', 'refuse')} the containers that need the new one."
-        )
-    if mesh.replace or len(swarm.ingress_networks) > 1:
-        return mesh.findings[0].message
-    names = [service.name for service in swarm.published_services if service.id in mesh.waiting]
-    return f"Swarm has not given {_several(names)} an address on the ingress: {_verb(names, 'it hangs', 'they hang')}."
 
 
 def nodes(swarm: Swarm, mesh: Mesh) -> list[NodeRow]:
@@ -102,12 +83,3 @@ def _how(swarm: Swarm, node: NodeMesh) -> str:
     if node.presence is Presence.ABSENT and not swarm.ingress_networks:
         return "The Swarm has none."
     return _HOW.get((node.presence, False), "")
-
-
-def _several(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _verb(names: Sequence[str], one: str, many: str) -> str:
-    return one if len(names) == 1 else many

@@ -26,6 +26,8 @@ from overlayweb.workflows.strength import Strength
 
 VIEW_AGE = timedelta(seconds=30)
 """What a node's own engine showed longer ago says nothing about a restart."""
+PLANNED_AGE = timedelta(seconds=90)
+"""What is to be mended was planned and approved by views of at most this age; nobody has restarted anything since."""
 READY_SECONDS = 60.0
 SETTLE_SECONDS = 20.0
 """So long services may come up by themselves before those that hang in NEW are published again."""
@@ -74,7 +76,7 @@ class MeshRepair:
 
 def check(context: Context) -> str:
     """Recompute the plan under the lock: it must be what was approved, and something must be wrong still."""
-    swarm = sight(context)
+    swarm = sight(context, oldest=PLANNED_AGE)
     approved.hold(context, swarm)
     return " ".join(finding.message for finding in mesh.recognise(swarm).findings)
 
@@ -181,12 +183,12 @@ def put_back(context: Context) -> str:
     return f"{len(rows)} of {len(rows)}"
 
 
-def sight(context: Context) -> Swarm:
-    """The Swarm now, with what the nodes' own engines showed in the latest look, where that is recent."""
+def sight(context: Context, *, oldest: timedelta = VIEW_AGE) -> Swarm:
+    """The Swarm now, with what the nodes' own engines showed in the latest look, unless that is older."""
     swarm = context.engine.observe()
     latest = Cluster.objects.get(pk=context.job.cluster_id).swarm()
     views = latest.node_views if latest else ()
-    recent = tuple(view for view in views if context.now() - view.observed_at < VIEW_AGE)
+    recent = tuple(view for view in views if context.now() - view.observed_at < oldest)
     return replace(swarm, node_views=recent)
 
 
