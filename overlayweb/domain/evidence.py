@@ -193,7 +193,8 @@ def published(scene: Scene) -> Iterator[str]:
     """All services that publish through the ingress, not only the one that the engine names."""
     found = [s.name for s in scene.swarm.published_services]
     if found:
-        yield f"{_counted(len(found), 'service')} publish{'es' if len(found) == 1 else ''} through it: {several(found)}."
+        publish = "publishes" if len(found) == 1 else "publish"
+        yield f"{_counted(len(found), 'service')} {publish} through it: {several(found)}."
 
 
 def image(scene: Scene) -> Iterator[str]:

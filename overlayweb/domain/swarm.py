@@ -84,6 +84,7 @@ class Network:
     options: tuple[tuple[str, str], ...] = ()
     peers: tuple[str, ...] = ()
     registered: bool = True
+    created_at: datetime | None = None
 
     @property
     def allocated(self) -> bool:

@@ -98,6 +98,7 @@ def network(raw: Raw) -> Network:
         labels=pairs(raw.get("Labels")),
         options=pairs(options),
         peers=tuple(sorted(peer["IP"] for peer in raw.get("Peers") or ())),
+        created_at=moment(raw.get("Created")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from overlayweb.models.changes import Approval, ChangeRequest, PlanRecord
 from overlayweb.models.clusters import Cluster, NodeEndpoint, Reached, ReservedRange, ranges_of, reserved_ranges
+from overlayweb.models.drift import Adoption
 from overlayweb.models.installation import Account, Installation, SetupLink
 from overlayweb.models.inventory import NetworkRow, ServiceRow, forget_seen, write_rows
 from overlayweb.models.jobs import Event, Job, JobService, Step
@@ -10,6 +11,7 @@ from overlayweb.models.readiness import ActionKind, MembershipAction, ReadinessC
 __all__ = [
     "Account",
     "ActionKind",
+    "Adoption",
     "Approval",
     "ChangeRequest",
     "Cluster",

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from overlayweb.domain import policy
 from overlayweb.domain.lifecycle import ENDED
-from overlayweb.models import Account, ChangeRequest, Cluster, Job, forget_seen
+from overlayweb.models import Account, Adoption, ChangeRequest, Cluster, Job, forget_seen
 from overlayweb.services import roles
 
 NAMES = ("demo", "demo-swarm")
@@ -49,6 +49,7 @@ def remove(*, by: User) -> None:
         if jobs.exclude(status__in=ENDED).exists():
             raise BusyError("A job of the demo is under way. Let it end, or cancel it, then remove the demo.")
         jobs.delete()
+        Adoption.objects.filter(cluster__demo=True).delete()
         ChangeRequest.objects.filter(cluster__demo=True).delete()
         Cluster.objects.filter(demo=True).delete()
         here = [account.pk for account in Account.objects.filter(demo=True) if account.person.has_usable_password()]

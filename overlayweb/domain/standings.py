@@ -1,0 +1,161 @@
+"""How the networks of a Swarm and the ports of its services are, and how approved plans say that they shall be.
+
+Both sides are the same small record, so that they can be held against each other, kept, and shown value by value.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from overlayweb.domain import ingress_plans
+from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX, MTU_OPTION, VXLAN_IDS_OPTION, settings_of
+from overlayweb.domain.plans import IngressPlan, IngressSettings, Plan
+from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
+from overlayweb.domain.specs import canonical
+from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+
+ENCRYPTED_OPTION = "encrypted"
+NONE = "none"
+UNSET = "unset"
+
+
+class Subject(StrEnum):
+    """What can stand as approved or otherwise."""
+
+    INGRESS = "ingress"
+    """The one ingress of the Swarm, whatever it is called."""
+    NETWORK = "network"
+    """An overlay, by name: a Swarm has one of each name."""
+    PORTS = "ports"
+    """The published ports of a service, by its name: a stack that is deployed anew gives it another id."""
+
+
+Values = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one thing is, or shall be. ``values``: (setting, value in words) pairs; what is not named may be anything.
+
+    ``there`` False: it shall not exist. ``name`` is "" for the ingress.
+    """
+
+    subject: Subject
+    name: str = ""
+    values: Values = ()
+    there: bool = True
+
+    @property
+    def key(self) -> tuple[Subject, str]:
+        """What it is about."""
+        return self.subject, self.name
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything that it says, as hexadecimal digits: by it a person adopts what they have read."""
+        return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()
+
+
+def of_ingress(settings: IngressSettings) -> Standing:
+    """An ingress with these settings."""
+    return Standing(
+        subject=Subject.INGRESS,
+        values=(
+            ("Name", settings.name),
+            ("Subnet", settings.subnet),
+            ("Gateway", settings.gateway),
+            ("MTU", str(settings.mtu or UNSET)),
+            ("IP range", settings.ip_range or UNSET),
+            ("Labels", _pairs(settings.labels)),
+        ),
+    )
+
+
+def of_network(network: Network) -> Standing:
+    """An overlay as it is seen. What a job wrote on it to find it again, and what Swarm chose, are no settings."""
+    return Standing(
+        subject=Subject.NETWORK,
+        name=network.name,
+        values=(
+            ("Subnets", subnets_text(network.ipam)),
+            ("MTU", network.mtu or UNSET),
+            ("Attachable", _yes(network.attachable)),
+            ("Internal", _yes(network.internal)),
+            ("Encrypted", _yes(network.encrypted)),
+            ("Labels", _pairs(network.labels)),
+            ("Options", _pairs(row for row in network.options if row[0] not in _OWN_OPTIONS)),
+        ),
+    )
+
+
+_OWN_OPTIONS = frozenset({MTU_OPTION, ENCRYPTED_OPTION, VXLAN_IDS_OPTION})
+
+
+def of_ports(service_name: str, ports: Iterable[PublishedPort]) -> Standing:
+    """The published ports of a service."""
+    return Standing(subject=Subject.PORTS, name=service_name, values=(("Ports", ports_text(ports)),))
+
+
+def subnets_text(ipam: Iterable[IpamConfig]) -> str:
+    """Subnets in words: "10.0.9.0/24 gateway 10.0.9.1"; "none" for a network that is not allocated."""
+    return ", ".join(map(_subnet, ipam)) or NONE
+
+
+def ports_text(ports: Iterable[PublishedPort]) -> str:
+    """Ports in words, in order: "8080→80/tcp, 9000→9000/tcp host"."""
+    ordered = sorted(ports, key=lambda p: (p.publish_mode, p.published_port, p.target_port, p.protocol))
+    return ", ".join(f"{p}{'' if p.publish_mode == INGRESS_MODE else ' host'}" for p in ordered) or NONE
+
+
+def of_plan(plan: Plan) -> tuple[Standing, ...]:
+    """What the plan says shall be, once it is carried out."""
+    return (*(s for kind, read in _READERS if isinstance(plan, kind) for s in read(plan)), *_ports(plan))
+
+
+def seen(swarm: Swarm) -> tuple[Standing, ...]:
+    """How everything is: the ingress where there is one, each overlay, the ports of each service."""
+    found = swarm.ingress_networks
+    ingress = (of_ingress(settings_of(found[0])),) if len(found) == 1 else ()
+    overlays = tuple(of_network(network) for network in overlays_of(swarm))
+    return (*ingress, *overlays, *(of_ports(s.name, s.ports) for s in swarm.services))
+
+
+def overlays_of(swarm: Swarm) -> tuple[Network, ...]:
+    """The networks that people make: of the Swarm, and not the ingress."""
+    return tuple(n for n in swarm.networks if n.scope == "swarm" and n.registered and not n.ingress)
+
+
+def service_of(standing: Standing, swarm: Swarm) -> Service | None:
+    """The service whose ports these are."""
+    return next((s for s in swarm.services if s.name == standing.name), None)
+
+
+def _ingress_plan(plan: Plan) -> Iterator[Standing]:
+    made = IngressPlan.of(plan)
+    # A repair that leaves the ingress in place approves nothing about its settings.
+    if made.kind == ingress_plans.KIND or any(step.name == "create" for step in made.steps):
+        yield of_ingress(made.after)
+
+
+_READERS: tuple[tuple[type[Plan], Callable[[Plan], Iterable[Standing]]], ...] = ((IngressPlan, _ingress_plan),)
+
+
+def _ports(plan: Plan) -> Iterator[Standing]:
+    for effect in plan.effects:
+        if effect.ports or effect.host_ports:
+            yield of_ports(effect.service_name, (*effect.ports, *effect.host_ports))
+
+
+def _subnet(ipam: IpamConfig) -> str:
+    gateway = f" gateway {ipam.gateway.partition('/')[0]}" if ipam.gateway else ""
+    return f"{ipam.subnet}{gateway}{f' range {ipam.ip_range}' if ipam.ip_range else ''}"
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    kept = (f"{key}={value}" for key, value in sorted(pairs) if not key.startswith(JOB_LABEL_PREFIX))
+    return " ".join(kept) or NONE
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else "no"
