@@ -12,8 +12,10 @@ from overlayweb.web import (
     history,
     ingress,
     jobs,
+    networks_list,
     nodes,
     people,
+    services_list,
     streams,
 )
 
@@ -38,6 +40,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/nodes/<int:pk>", nodes.node, name="cluster-node"),
     path("clusters/<slug:name>/nodes/<int:pk>/forget", nodes.node_forget, name="cluster-node-forget"),
     path("clusters/<slug:name>/news", clusters.cluster_news, name="cluster-news"),
+    path("clusters/<slug:name>/networks/", networks_list.networks, name="networks"),
+    path("clusters/<slug:name>/services/", services_list.services, name="services"),
     path("clusters/<slug:name>/ingress/", ingress.ingress, name="ingress"),
     path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),
     path("clusters/<slug:name>/ingress/repair", ingress.ingress_repair, name="ingress-repair"),

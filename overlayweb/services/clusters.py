@@ -3,20 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from overlayweb.domain import address_troubles, diagnosis
 from overlayweb.domain.glance import Glance
-from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
+from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, ChangeStatus
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, Job, forget_seen, reserved_ranges
+from overlayweb.models import ChangeRequest, Cluster, Job, forget_seen, reserved_ranges
 from overlayweb.models.secrets import seal
 from tasks import jobs as celery_tasks
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 LOOK_EVERY = timedelta(seconds=60)
 FAILED_EVERY = timedelta(seconds=10)
@@ -26,6 +31,13 @@ FRESH = timedelta(seconds=90)
 list takes its time."""
 BACK_FOR = timedelta(minutes=10)
 """So long pages say that an engine was away."""
+
+
+class Shown(TypedDict):
+    """What :func:`shown` adds."""
+
+    pending: int
+    running: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +51,6 @@ class Sight:
     error: str
     fresh: bool
     back: bool
-    job: Job | None
-    queued: int
 
     @property
     def swarm(self) -> Swarm | None:
@@ -51,6 +61,11 @@ class Sight:
     def mesh(self) -> Mesh | None:
         """The verdict on its routing mesh."""
         return self.cluster.mesh()
+
+    @cached_property
+    def job(self) -> Job | None:
+        """The job that holds the cluster."""
+        return self.cluster.jobs.filter(status__in=HOLDS_CLUSTER).defer("plan_document").first()
 
     @cached_property
     def glance(self) -> Glance | None:
@@ -112,6 +127,18 @@ def look_at_due(*, now: datetime) -> int:
     return asked
 
 
+def shown() -> "list[WithAnnotations[Cluster, Shown]]":
+    """All clusters by name, without their observations: what every page says of them, in one question.
+
+    ``pending``: how many of its changes wait for approval; ``running``: whether a job of it is queued or running.
+    """
+    waiting = ChangeRequest.objects.filter(cluster=OuterRef("pk"), status=ChangeStatus.PENDING).order_by()
+    count = waiting.values("cluster").annotate(count=Count("pk")).values("count")
+    running = Job.objects.filter(cluster=OuterRef("pk")).exclude(status__in=ENDED)
+    known = Cluster.objects.filter(removed_at=None).defer("observation")
+    return list(known.annotate(pending=Coalesce(Subquery(count), 0), running=Exists(running)))
+
+
 def watched() -> set[int]:
     """The clusters that a watcher follows: all that are registered."""
     return set(Cluster.objects.filter(removed_at=None).values_list("pk", flat=True))
@@ -124,8 +151,6 @@ def sight(*, cluster: Cluster, now: datetime) -> Sight:
         error=cluster.error,
         back=cluster.back_at is not None and not cluster.away_since and now - cluster.back_at < BACK_FOR,
         fresh=cluster.observed_at is not None and not cluster.error and now - cluster.observed_at < FRESH,
-        job=cluster.jobs.filter(status__in=HOLDS_CLUSTER).select_related("change").first(),
-        queued=cluster.jobs.filter(status=JobStatus.PENDING).count(),
     )
 
 

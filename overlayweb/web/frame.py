@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,17 +14,21 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import trigger_client_event
 
 from overlayweb.domain import policy, repair_plans
-from overlayweb.domain.lifecycle import ENDED, ChangeStatus
+from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.policy import Role
-from overlayweb.models import ChangeRequest, Cluster, Job
+from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import clusters, demo, roles
-from overlayweb.services.clusters import Sight
+from overlayweb.services.clusters import Shown, Sight
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "overlayweb_theme"
 THEME_SECONDS = 365 * 86400
 _LAST_CLUSTER = "cluster"
 _ASKED = "asked"
+_FRAME = "overlayweb.frame"
 _ONLY_SHOW = ("cluster", "ingress")
 """Pages on which nobody types: they may be replaced while they are read."""
 
@@ -41,6 +46,7 @@ _PLACES = {
     "ingress": "ingress",
     "ingress-customise": "ingress",
     "ingress-repair": "ingress",
+    "drift": "overview",
     "reserved-ranges": "reserved",
     "changes": "changes",
     "change": "changes",
@@ -87,11 +93,11 @@ class Frame:
         return _PLACES.get(match.url_name or "", "") if match else ""
 
     @cached_property
-    def clusters(self) -> list[Cluster]:
+    def clusters(self) -> "list[WithAnnotations[Cluster, Shown]]":
         """All clusters by name, without their observations."""
         if not self.user.is_authenticated:
             return []
-        return list(Cluster.objects.filter(removed_at=None).only("name", "error", "demo"))
+        return clusters.shown()
 
     @cached_property
     def cluster(self) -> Cluster | None:
@@ -111,8 +117,7 @@ class Frame:
         """What is known of that cluster now, for the banner. Of the observation only the glance at it is read."""
         if self.cluster is None:
             return None
-        found = Cluster.objects.defer("observation").get(pk=self.cluster.pk)
-        return clusters.sight(cluster=found, now=timezone.now())
+        return clusters.sight(cluster=self.cluster, now=timezone.now())
 
     @property
     def says_unseen(self) -> bool:
@@ -162,12 +167,12 @@ class Frame:
     @cached_property
     def pending(self) -> int:
         """How many changes wait for approval."""
-        return ChangeRequest.objects.filter(status=ChangeStatus.PENDING).count()
+        return sum(cluster.pending for cluster in self.clusters)
 
     @cached_property
     def running(self) -> bool:
         """Whether a job is queued or running anywhere."""
-        return Job.objects.exclude(status__in=ENDED).exists()
+        return any(cluster.running for cluster in self.clusters)
 
     @property
     def job_url(self) -> str:
@@ -177,7 +182,16 @@ class Frame:
 
 def frame(request: HttpRequest) -> dict[str, Frame]:
     """Context processor: ``frame`` in every template."""
-    return {"frame": Frame(request=request, user=getattr(request, "user", AnonymousUser()))}
+    return {"frame": of(request)}
+
+
+def of(request: HttpRequest) -> Frame:
+    """The frame of this request, the same one for its view and its template."""
+    found = request.META.get(_FRAME)
+    if not isinstance(found, Frame):
+        found = Frame(request=request, user=getattr(request, "user", AnonymousUser()))
+        request.META[_FRAME] = found
+    return found
 
 
 def remember(request: HttpRequest, cluster: Cluster) -> None:

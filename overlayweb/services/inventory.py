@@ -1,0 +1,105 @@
+"""What a cluster has, as lists ask for it: filtered, sorted, counted by the database. No engine, no whole snapshot."""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from django.db.models import Case, Expression, F, IntegerField, OrderBy, Q, QuerySet, Value, When
+from django.db.models.functions import NullIf
+
+from overlayweb.domain.inventory import NetworkState, ServiceState
+from overlayweb.models import Cluster, NetworkRow, ServiceRow
+
+TIGHT_PERCENT = 80
+"""From so many per cent of its addresses taken, an overlay counts as nearly full."""
+
+_MOST_WORDS = 8
+
+_OVERLAYS = Q(scope="swarm")
+_FULLNESS = F("used") * 100 / NullIf(F("usable"), 0)
+
+NETWORK_KINDS: Mapping[str, Q] = {
+    "": _OVERLAYS,
+    "attachable": _OVERLAYS & Q(attachable=True),
+    "internal": _OVERLAYS & Q(internal=True),
+    "encrypted": _OVERLAYS & Q(encrypted=True),
+    "unallocated": _OVERLAYS & ~Q(state=NetworkState.READY),
+    "tight": _OVERLAYS & Q(fullness__gte=TIGHT_PERCENT),
+    "unused": _OVERLAYS & Q(services=0, containers=0, ingress=False),
+    "local": ~_OVERLAYS,
+}
+"""What a list of networks may be narrowed to; "" is all that are the Swarm's, "local" the manager's own."""
+
+SERVICE_KINDS: Mapping[str, Q] = {
+    "": Q(),
+    "short": Q(state__in=[ServiceState.SHORT, ServiceState.PAUSED]),
+    "updating": Q(state=ServiceState.UPDATING),
+    "published": Q(published=True),
+    "attached": Q(networks__gt=0),
+    "alone": Q(networks=0),
+}
+"""What a list of services may be narrowed to."""
+
+_STATES = (
+    NetworkState.REMOVED,
+    NetworkState.UNALLOCATED,
+    ServiceState.PAUSED,
+    ServiceState.SHORT,
+    ServiceState.UPDATING,
+    ServiceState.RUNNING,
+    ServiceState.EMPTY,
+    ServiceState.DONE,
+)
+_URGENCY = Case(
+    *(When(state=state, then=Value(place)) for place, state in enumerate(_STATES)),
+    default=Value(len(_STATES)),
+    output_field=IntegerField(),
+)
+
+NETWORK_ORDERS: Mapping[str, str] = {
+    "name": "name",
+    "subnet": "first_address",
+    "used": "fullness",
+    "services": "services",
+    "nodes": "nodes",
+    "mtu": "mtu",
+    "state": "urgency",
+}
+SERVICE_ORDERS: Mapping[str, str] = {
+    "name": "name",
+    "stack": "stack",
+    "containers": "running",
+    "networks": "networks",
+    "ports": "ports",
+    "state": "urgency",
+}
+
+
+def networks(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "name") -> QuerySet[NetworkRow]:
+    """The networks of ``kind`` that have all the words of ``text`` somewhere, by ``order``; "-" in front turns it.
+
+    An order or a kind that there is not is the usual one. ``fullness``: per cent of the addresses that are taken.
+    """
+    found = NetworkRow.objects.filter(cluster=cluster).annotate(fullness=_FULLNESS, urgency=_URGENCY)
+    wanted = NETWORK_KINDS.get(kind, NETWORK_KINDS[""]) & _has_words(text)
+    return found.filter(wanted).order_by(*_ordered(NETWORK_ORDERS, order))
+
+
+def services(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "name") -> QuerySet[ServiceRow]:
+    """The services of ``kind`` that have all the words of ``text`` somewhere, by ``order``; "-" in front turns it."""
+    found = ServiceRow.objects.filter(cluster=cluster).annotate(urgency=_URGENCY)
+    wanted = SERVICE_KINDS.get(kind, SERVICE_KINDS[""]) & _has_words(text)
+    return found.filter(wanted).order_by(*_ordered(SERVICE_ORDERS, order))
+
+
+def _has_words(text: str) -> Q:
+    words = text.lower().split()[:_MOST_WORDS]
+    return reduce(and_, (Q(words__contains=word) for word in words), Q())
+
+
+def _ordered(orders: Mapping[str, str], order: str) -> Sequence[OrderBy | Expression | Any]:
+    """By the column, what has none of it last, and then by name and id so that pages do not overlap."""
+    column = F(orders.get(order.removeprefix("-"), "name"))
+    first = column.desc(nulls_last=True) if order.startswith("-") else column.asc(nulls_last=True)
+    return (first, "name", "pk")
