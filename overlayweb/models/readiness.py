@@ -31,8 +31,12 @@ class ReadinessCheck(models.Model):
 
     def waits(self, now: datetime) -> bool:
         """Whether a check is under way that may still come to an end."""
-        ended = self.checked_at is not None and self.checked_at >= self.asked_at
-        return not ended and now - self.asked_at < UNTAKEN
+        return not self.ended and now - self.asked_at < UNTAKEN
+
+    @property
+    def ended(self) -> bool:
+        """Whether the check that was asked for last has come to an end."""
+        return self.checked_at is not None and self.checked_at >= self.asked_at
 
 
 class ActionKind(models.TextChoices):

@@ -19,7 +19,7 @@ class Standing:
     """What is known of a cluster's part in a Swarm.
 
     ``membership`` None: nobody could ask its engine. ``swarm`` None: its engine shows none now. ``waits``: a check is
-    under way.
+    under way. ``untaken``: one was asked for, and nobody has carried it out.
     """
 
     membership: Membership | None
@@ -27,6 +27,17 @@ class Standing:
     check: Check | None
     error: str
     waits: bool
+    untaken: bool
+
+    @property
+    def promote(self) -> tuple[str, ...]:
+        """What makes this worker a manager, on one that is."""
+        return (f"docker node promote {self.check.engine.node_id if self.check else 'NODE'}",)
+
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """What unlocks it."""
+        return ("docker swarm unlock",)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -59,6 +70,7 @@ def standing(*, cluster: Cluster, now: datetime) -> Standing:
         check=check,
         error=cluster.error,
         waits=row.waits(now) if row else False,
+        untaken=row is not None and not row.ended and not row.waits(now),
     )
 
 

@@ -168,7 +168,7 @@ class World:
     def swarm(self, *, view: str = "") -> Document:
         """GET /swarm."""
         self._nodes.require_manager(view)
-        return {**self._cluster(), "JoinTokens": self.join_tokens()}
+        return {**self._cluster(), "JoinTokens": self._tokens.document(self.swarm_id)}
 
     def update_swarm(self, version: int, *, rotate: tuple[str, ...], view: str = "") -> None:
         """POST /swarm/update, of which only the join tokens of these roles are made anew: "Worker", "Manager"."""
@@ -192,10 +192,6 @@ class World:
         self._wire()
         address = str(body.get("AdvertiseAddr") or "").partition(":")[0]
         return self.add_node(view or "node1", role=_ROLE_OF_FIRST, address=address)
-
-    def join_tokens(self) -> Document:
-        """What workers and managers join with."""
-        return self._tokens.document(self.swarm_id)
 
     def nodes(self, filters: Filters | None = None, *, view: str = "") -> list[Document]:
         """GET /nodes."""

@@ -32,7 +32,7 @@ _FRAME = "overlayweb.frame"
 _ONLY_SHOW = ("cluster", "ingress")
 """Pages on which nobody types: they may be replaced while they are read."""
 
-_SAY_UNSEEN = frozenset({"overview", "networks", "ingress", "services"})
+_SAY_UNSEEN = frozenset({"overview", "networks", "ingress", "readiness", "services"})
 """Places whose pages say themselves that the cluster was never seen."""
 
 _PLACES = {
@@ -47,6 +47,11 @@ _PLACES = {
     "ingress-customise": "ingress",
     "ingress-repair": "ingress",
     "drift": "overview",
+    "readiness": "readiness",
+    "readiness-bridge": "readiness",
+    "readiness-initialise": "readiness",
+    "readiness-join": "readiness",
+    "readiness-rotate": "readiness",
     "reserved-ranges": "reserved",
     "changes": "changes",
     "change": "changes",

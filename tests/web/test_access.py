@@ -26,6 +26,10 @@ ADMINS_ONLY = {
     "cluster-node-forget",
     "cluster-nodes",
     "cluster-remove",
+    "readiness-hide",
+    "readiness-let-join",
+    "readiness-rotate",
+    "readiness-token",
     "reserved-ranges",
     "reserved-range-release",
 }
@@ -41,6 +45,7 @@ NOT_FOR_READERS = {
     "job-cancel",
     "job-restore",
     "job-resume",
+    "readiness-check",
 }
 FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
 """Whatever is new is found here, and has to be put where it belongs."""
@@ -60,6 +65,10 @@ BY_POST_ONLY = {
     "people-approval",
     "people-invite",
     "people-role",
+    "readiness-check",
+    "readiness-hide",
+    "readiness-let-join",
+    "readiness-token",
     "reserved-range-release",
     "sign-out",
     "theme",
@@ -69,7 +78,7 @@ BY_POST_ONLY = {
 def address(route: str, change: ChangeRequest) -> str:
     """The route's address with everything that exists in it."""
     pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == route)
-    known = {"name": change.cluster.name, "pk": change.pk, "token": "not-a-token"}
+    known = {"name": change.cluster.name, "pk": change.pk, "token": "not-a-token", "role": "worker"}
     return reverse(route, kwargs={key: known[key] for key in pattern.pattern.converters})
 
 

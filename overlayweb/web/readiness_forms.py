@@ -1,0 +1,155 @@
+"""Forms of readiness: how an engine makes or joins a Swarm, and settings for docker_gwbridge. They only read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from overlayweb.domain.gateway_bridge import BridgeRequest
+from overlayweb.domain.membership import ROLES, InitRequest, JoinRequest
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.swarm import Node
+from overlayweb.web.drafts import Row
+
+USE = "use"
+"""The button that takes a suggestion over; its value is "field=value"."""
+_WHOLE = "This is a whole number, such as {}."
+
+
+def _typed(label: str, placeholder: str = "", **options: Any) -> forms.CharField:
+    plain = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "class": "mono"}
+    widget = forms.TextInput(attrs={**plain, "placeholder": placeholder})
+    return forms.CharField(required=False, max_length=120, label=label, widget=widget, **options)
+
+
+def _number(label: str, example: str, **options: Any) -> forms.IntegerField:
+    widget = forms.TextInput(attrs={"autocomplete": "off", "class": "mono", "inputmode": "numeric"})
+    errors = {"invalid": _WHOLE.format(example)}
+    return forms.IntegerField(required=False, label=label, widget=widget, error_messages=errors, **options)
+
+
+class _Asked(forms.Form):
+    """A form that judges only what its fields can not be read as."""
+
+    def value(self, name: str, otherwise: Any) -> Any:
+        """What was read, ``otherwise`` where it is empty or can not be read."""
+        found = self.cleaned_data.get(name)
+        return otherwise if found in (None, "") else found
+
+
+class InitForm(_Asked):
+    """How a Swarm is made."""
+
+    advertise = _typed("Advertise address", "192.168.1.10")
+    data_path = _typed("Data-path address", "10.8.0.10")
+    data_path_port = _number("Data-path port", "4789")
+    pools = forms.CharField(
+        required=False,
+        label="Default address pools",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "class": "mono", "placeholder": "10.20.0.0/16"}),
+    )
+    size = _number("Size of each network", "24")
+
+    def clean_pools(self) -> tuple[str, ...]:
+        """One a line, or by commas and blanks."""
+        return tuple(self.cleaned_data["pools"].replace(",", " ").split())
+
+    def clean_size(self) -> int | None:
+        """A prefix length."""
+        size: int | None = self.cleaned_data["size"]
+        if size is not None and size < 0:
+            raise ValidationError(_WHOLE.format("24"))
+        return size
+
+    def request(self) -> InitRequest:
+        """What is asked for. Call after ``is_valid``."""
+        return InitRequest(
+            advertise=self.value("advertise", ""),
+            data_path=self.value("data_path", ""),
+            data_path_port=self.value("data_path_port", None),
+            pools=self.value("pools", ()),
+            size=self.value("size", None),
+        )
+
+
+class JoinForm(_Asked):
+    """How an engine joins."""
+
+    role = forms.ChoiceField(required=False, label="As", choices=[(role, role.capitalize()) for role in ROLES])
+    remote = _typed("Manager's address", "192.168.1.10:2377")
+    advertise = _typed("Its own address", "192.168.1.14")
+    data_path = _typed("Data-path address", "10.8.0.14")
+
+    def request(self) -> JoinRequest:
+        """What is asked for. Call after ``is_valid``."""
+        return JoinRequest(
+            role=self.value("role", ROLES[0]),
+            remote=self.value("remote", ""),
+            advertise=self.value("advertise", ""),
+            data_path=self.value("data_path", ""),
+        )
+
+
+class BridgeForm(_Asked):
+    """Settings for docker_gwbridge, and the node that gets them."""
+
+    node = forms.ChoiceField(label="Node")
+    subnet = _typed("Subnet", "172.30.0.0/20")
+    gateway = _typed("Gateway")
+    mtu = _number("MTU", "1500")
+    icc = forms.BooleanField(required=False, label="Containers of this node reach each other over it")
+    masquerade = forms.BooleanField(required=False, label="What goes out bears the node's address (masquerading)")
+
+    def __init__(self, *args: Any, nodes: Sequence[Node], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["node"] = forms.ChoiceField(label="Node", choices=[(row.id, row.hostname) for row in nodes])
+
+    def request(self) -> BridgeRequest:
+        """What is asked for. Call after ``is_valid``."""
+        return BridgeRequest(
+            subnet=self.value("subnet", ""),
+            gateway=self.value("gateway", ""),
+            mtu=self.value("mtu", None),
+            icc=bool(self.cleaned_data.get("icc")),
+            masquerade=bool(self.cleaned_data.get("masquerade")),
+        )
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A form with what is said beside its fields, and beside none."""
+
+    form: forms.Form
+    findings: tuple[Finding, ...]
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """The fields by name."""
+        return {name: Row(self.form[name], self._beside(name)) for name in self.form.fields}
+
+    @property
+    def elsewhere(self) -> tuple[Finding, ...]:
+        """What stands beside no field."""
+        return tuple(finding for finding in self.findings if finding.about != "field")
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something has to be mended first."""
+        return bool(self.form.errors) or any(finding.level is Level.BLOCKER for finding in self.findings)
+
+    @property
+    def verdicts(self) -> str:
+        """The places beside the fields, as htmx selects them from an answer."""
+        return ",".join(f"#verdict-{name}" for name in self.form.fields)
+
+    def _beside(self, name: str) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if (finding.about, finding.subject) == ("field", name))
+
+
+def typed(data: Mapping[str, str], initial: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, or ``initial`` before that, with the suggestion whose button was pressed taken over."""
+    given = {key: data[key] for key in data} or dict(initial)
+    field, _, value = given.pop(USE, "").partition("=")
+    return {**given, field: value} if field else given

@@ -1,0 +1,212 @@
+"""The pages of readiness: what they show, what they propose, and who may do what."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from overlayweb.domain.readiness import Answer, Check, EngineView, Membership, PortAnswer
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import ActionKind, Cluster, MembershipAction, ReadinessCheck, ReservedRange, codec
+from overlayweb.models.secrets import seal
+from tests.domain.builders import make_network, make_node, make_swarm
+from tests.web.pages import beside, text, value
+
+PAGE = "/clusters/prod/readiness/"
+TOKEN = "SWMTKN-1-aaa-bbb"
+
+
+def keep(cluster: Cluster, engine: EngineView, *ports: PortAnswer) -> None:
+    check = Check(checked_at=timezone.now(), engine=engine, ports=ports)
+    ReadinessCheck.objects.update_or_create(
+        cluster=cluster,
+        defaults={"asked_at": check.checked_at, "checked_at": check.checked_at, "result": codec.dump(check)},
+    )
+
+
+def show_token(cluster: Cluster, person: User, role: str = "worker") -> MembershipAction:
+    now = timezone.now()
+    return MembershipAction.objects.create(
+        cluster=cluster,
+        person=person,
+        kind=ActionKind.SHOW,
+        role=role,
+        asked_at=now,
+        started_at=now,
+        ended_at=now,
+        sealed=seal(TOKEN),
+        shown_until=now + timedelta(minutes=5),
+    )
+
+
+def test_the_page_says_what_is_and_what_was_not_checked(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
+    tried = PortAnswer(node_id=swarm.nodes[0].id, address=swarm.nodes[0].address, port=2377, answer=Answer.OPEN)
+    silent = PortAnswer(node_id=swarm.nodes[1].id, address=swarm.nodes[1].address, port=7946, answer=Answer.SILENT)
+    keep(cluster, EngineView(hostname="node1", membership=Membership.MANAGER), tried, silent)
+    words = text(as_reader.get(PAGE))
+    assert "Manager of a Swarm" in words
+    assert "Open" in words
+    assert "No answer in 2 s" in words
+    assert "UDP and ESP are not checked" in words
+    assert "is the only manager" in words
+    assert "172.18.0.0/16" in words
+
+
+@pytest.mark.parametrize(
+    ("firewall", "line"),
+    [
+        ("ufw", "ufw allow proto udp from 192.168.50.12 to any port 4789"),
+        ("firewalld", 'source address="192.168.50.12" port port="2377" protocol="tcp" accept'),
+        ("nftables", "ip saddr { 192.168.50.12, 192.168.50.13 } tcp dport { 2377, 7946 } accept"),
+        ("iptables", "iptables -I INPUT -s 192.168.50.12,192.168.50.13 -p udp -m multiport --dports 7946,4789"),
+    ],
+)
+def test_rules_are_written_for_each_firewall(as_reader: Client, cluster: Cluster, firewall: str, line: str) -> None:
+    assert line in text(as_reader.get(PAGE, {"firewall": firewall}))
+
+
+def test_an_engine_in_no_swarm_is_offered_one(as_administrator: Client, cluster: Cluster) -> None:
+    Cluster.objects.filter(pk=cluster.pk).update(observation="", observed_at=None, error="It is not a manager.")
+    keep(cluster, EngineView(hostname="fresh", membership=Membership.NONE, address=""))
+    assert "In no Swarm" in text(as_administrator.get(PAGE))
+    page = as_administrator.get(f"{PAGE}initialise", {"advertise": "10.4.0.9", "pools": "10.30.0.0/16", "size": "26"})
+    line = "docker swarm init --advertise-addr 10.4.0.9 --default-addr-pool 10.30.0.0/16"
+    assert f"{line} --default-addr-pool-mask-length 26" in beside(page, "answer")
+    assert "Room for 1,024 networks" in beside(page, "answer")
+    assert "Make the Swarm on prod now" in beside(page, "answer")
+    as_administrator.post(f"{PAGE}initialise", {"advertise": "10.4.0.9", "pools": "10.30.0.0/16", "size": "26"})
+    action = MembershipAction.objects.get()
+    assert (action.kind, action.person.username) == (ActionKind.INITIALISE, "clara")
+    assert json.loads(action.arguments)["pools"] == ["10.30.0.0/16"]
+
+
+def test_pools_are_held_against_reserved_ranges(as_reader: Client, cluster: Cluster) -> None:
+    ReservedRange.objects.create(cidr="10.30.4.0/24", name="office VPN")
+    page = as_reader.get(f"{PAGE}initialise", {"pools": "10.30.0.0/16"})
+    assert "overlaps reserved range office VPN" in beside(page, "verdict-pools")
+    assert "docker swarm init" not in beside(page, "answer")
+    mended = as_reader.get(f"{PAGE}initialise", {"pools": "10.30.0.0/16", "use": "pools=10.31.0.0/16"})
+    assert "--default-addr-pool 10.31.0.0/16" in beside(mended, "answer")
+
+
+def test_a_swarm_is_not_made_where_there_is_one(as_administrator: Client, cluster: Cluster) -> None:
+    as_administrator.post(f"{PAGE}initialise", {"advertise": "10.4.0.9"})
+    assert not MembershipAction.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("membership", "words"),
+    [
+        (Membership.WORKER, "docker node promote"),
+        (Membership.LOCKED, "docker swarm unlock"),
+        (Membership.BROKEN, "kept from its Swarm"),
+    ],
+)
+def test_each_state_of_an_engine_has_its_way_out(
+    as_reader: Client, cluster: Cluster, membership: Membership, words: str
+) -> None:
+    keep(cluster, EngineView(hostname="node2", membership=membership))
+    assert words in text(as_reader.get(PAGE))
+
+
+def test_a_cluster_that_was_never_seen_is_said_so(as_reader: Client, cluster: Cluster) -> None:
+    Cluster.objects.filter(pk=cluster.pk).update(observation="", observed_at=None, error="Nothing listens there.")
+    words = text(as_reader.get(PAGE))
+    assert "Nothing listens there." in words
+    assert "Not known" in words
+
+
+def test_the_token_is_shown_to_who_asked_for_it_alone(
+    as_administrator: Client, as_author: Client, administrator: User, author: User, cluster: Cluster
+) -> None:
+    show_token(cluster, administrator)
+    assert f"--token {TOKEN}" in beside(as_administrator.get(f"{PAGE}join"), "answer")
+    assert as_administrator.get(f"{PAGE}join").headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
+    assert TOKEN not in text(as_administrator.get(f"{PAGE}join", {"role": "manager"}))
+    show_token(cluster, author)  # no way to it: members may not ask
+    others = as_author.get(f"{PAGE}join")
+    assert TOKEN not in text(others)
+    assert "--token TOKEN" in beside(others, "answer")
+    as_administrator.post(f"{PAGE}hide")
+    assert TOKEN not in text(as_administrator.get(f"{PAGE}join"))
+
+
+@pytest.mark.parametrize("path", ["token/worker", "token/worker/rotate", "hide", "join/engine"])
+def test_only_administrators_act_on_tokens(as_author: Client, as_reader: Client, cluster: Cluster, path: str) -> None:
+    assert [who.post(f"{PAGE}{path}").status_code for who in (as_author, as_reader)] == [404, 404]
+    assert not MembershipAction.objects.exists()
+
+
+def test_rotating_asks_first_and_leaves_a_trace(as_administrator: Client, as_reader: Client, cluster: Cluster) -> None:
+    assert "lets no engine join any more" in text(as_administrator.get(f"{PAGE}token/manager/rotate"))
+    assert not MembershipAction.objects.exists()
+    as_administrator.post(f"{PAGE}token/manager/rotate")
+    assert "Rotated the token for managers Clara Admin" in text(as_reader.get(PAGE))
+    assert as_administrator.post(f"{PAGE}token/boss/rotate").status_code == 404
+
+
+def test_another_registered_engine_may_be_let_join(as_administrator: Client, cluster: Cluster) -> None:
+    other = Cluster.objects.create(name="spare", endpoint="tcp://10.2.0.99:2376", created_at=timezone.now())
+    page = as_administrator.get(f"{PAGE}join", {"advertise": "10.2.0.99"})
+    assert "spare at tcp://10.2.0.99:2376" in beside(page, "answer")
+    asked = {"role": "worker", "remote": "192.168.50.11:2377", "advertise": "10.2.0.99"}
+    as_administrator.post(f"{PAGE}join/engine", {**asked, "engine": other.pk})
+    found = json.loads(MembershipAction.objects.get().arguments)
+    assert found["joins"] == other.pk
+    assert found["request"]["remote"] == "192.168.50.11:2377"
+    as_administrator.post(f"{PAGE}join/engine", {**asked, "engine": cluster.pk})
+    assert MembershipAction.objects.count() == 1
+
+
+def test_members_ask_for_a_check_and_readers_do_not(as_author: Client, as_reader: Client, cluster: Cluster) -> None:
+    assert as_reader.post(f"{PAGE}check").status_code == 403
+    as_author.post(f"{PAGE}check")
+    assert "A worker asks the engines" in text(as_author.get(PAGE))
+    long_ago = timezone.now() - timedelta(minutes=5)
+    ReadinessCheck.objects.update(asked_at=long_ago)
+    assert "no worker has carried it out" in text(as_author.get(PAGE))
+
+
+def test_the_checklist_of_a_bridge_is_filled_in(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
+    node = replace(swarm.nodes[1], labels=(("zone", "a b"),))
+    Cluster.objects.filter(pk=cluster.pk).update(
+        observation=codec.dump(replace(swarm, nodes=(swarm.nodes[0], node, *swarm.nodes[2:])))
+    )
+    asked = {"node": node.id, "subnet": "172.30.0.0/20", "gateway": "172.30.0.1", "masquerade": "on"}
+    words = beside(as_reader.get(f"{PAGE}bridge", asked), "answer")
+    assert "docker network create --subnet 172.30.0.0/20 --gateway 172.30.0.1" in words
+    assert "com.docker.network.bridge.enable_ip_masquerade=true docker_gwbridge" in words
+    assert "docker swarm join --token TOKEN --advertise-addr 192.168.50.12 192.168.50.11:2377" in words
+    assert "--label-add 'zone=a b' NEW" in words
+
+
+def test_a_bridge_on_taken_addresses_is_refused(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
+    page = as_reader.get(f"{PAGE}bridge", {"node": swarm.nodes[1].id, "subnet": "10.9.0.0/16", "masquerade": "on"})
+    assert "overlaps overlay payments" in beside(page, "verdict-subnet")
+    assert "docker network create" not in beside(page, "answer")
+
+
+def test_the_only_manager_does_not_leave(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
+    asked = {"node": swarm.nodes[0].id, "subnet": "172.30.0.0/20", "masquerade": "on"}
+    words = beside(as_reader.get(f"{PAGE}bridge", asked), "answer")
+    assert "is the only manager" in words
+    assert "docker swarm leave" not in words
+
+
+def test_windows_and_mixed_versions_are_told(as_reader: Client, cluster: Cluster) -> None:
+    mixed = make_swarm(
+        nodes=[make_node("node1"), make_node("node2", os="windows"), make_node("node3", engine_version="20.10.24")],
+        networks=[make_network("secret", "10.9.1.0/24", encrypted=True, mtu="9000")],
+    )
+    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(mixed))
+    page = as_reader.get(PAGE)
+    words = text(page)
+    assert "node2 runs Windows" in words
+    assert "Encrypted here: secret" in words
+    assert "2 versions of the engine side by side" in words
+    assert "New-NetFirewallRule" in words
+    assert value(as_reader.get(f"{PAGE}join"), "remote") == "192.168.50.11:2377"
