@@ -9,12 +9,17 @@ from overlayweb.models import Cluster, Reached
 from overlayweb.models.secrets import UnreadableSecretError
 
 
-def connect(cluster: Cluster, *, timeout_seconds: float = 10) -> connection.DockerEngine:
+def connect(cluster: Cluster) -> connection.DockerEngine:
     """An engine for the cluster's manager. Raises EngineError."""
+    return connection.connect(endpoint_of_cluster(cluster))
+
+
+def endpoint_of_cluster(cluster: Cluster) -> connection.Endpoint:
+    """Where the cluster's manager is reached. Raises InvalidEndpoint."""
     if cluster.automatic:
         here = {**os.environ, "DOCKER_HOST": settings.OVERLAYWEB_DOCKER_HOST}
-        return connection.connect(connection.local_endpoint(here), timeout_seconds=timeout_seconds)
-    return connection.connect(endpoint_of(cluster), timeout_seconds=timeout_seconds)
+        return connection.local_endpoint(here)
+    return endpoint_of(cluster)
 
 
 def endpoint_of(reached: Reached) -> connection.Endpoint:

@@ -87,7 +87,7 @@ def _join(action: MembershipAction) -> None:
     other = Cluster.objects.get(pk=found["joins"], removed_at=None)
     with engines.connect(action.cluster) as engine:
         token = Members(engine.calls).token(action.role)
-    with engines.connect(other, timeout_seconds=JOIN_SECONDS) as engine:
+    with connection.connect(engines.endpoint_of_cluster(other), timeout_seconds=JOIN_SECONDS) as engine:
         Members(engine.calls).join(request, token=token)
     for cluster in (action.cluster, other):
         jobs.observe_cluster.ring(cluster.pk)
