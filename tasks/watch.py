@@ -31,7 +31,7 @@ from overlayweb.domain import news, repair_plans
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER
 from overlayweb.domain.news import Happening, Names
 from overlayweb.domain.swarm import NodeView, Swarm
-from overlayweb.engine.errors import EngineError, EngineUnreachable
+from overlayweb.engine.errors import EngineError
 from overlayweb.engine.parts import Happenings
 from overlayweb.engine.swarm import DockerEngine
 from overlayweb.models import Cluster, Job
@@ -51,6 +51,9 @@ MOST_NAMED = 500
 """Of more than this at once the next full listing tells."""
 REPAIR_EVERY = 4.0
 LEASE = timedelta(seconds=15)
+_Queue = queue.SimpleQueue[Happening | None]
+"""What happened; None is the end of the stream."""
+
 RENEW_EVERY = 3.0
 STAND_BY = 1.0
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -59,6 +62,10 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 class _Over(Exception):
     """This watcher has nothing to watch any more: stopped, the lease lost, the cluster removed or reached elsewhere."""
+
+
+class _Lost(Exception):
+    """The stream of events has ended. That alone does not say that the engine is away."""
 
 
 @dataclass(kw_only=True)
@@ -102,7 +109,7 @@ class Watcher(threading.Thread):
             try:
                 self._watch()
                 failures = 0
-            except EngineError:
+            except (EngineError, _Lost):
                 failures += 1
             except DatabaseError:
                 logger.warning("watch: the database does not answer, trying again", exc_info=True)
@@ -129,10 +136,11 @@ class Watcher(threading.Thread):
             observations.keep_failure(cluster=cluster, error=str(error), now=timezone.now())
             if time.monotonic() - began < LIST_EVERY:
                 raise
+        except _Lost:
+            if time.monotonic() - began < LIST_EVERY:
+                raise
 
-    def _follow(
-        self, cluster: Cluster, engine: DockerEngine, happened: "queue.SimpleQueue[Happening | EngineError]"
-    ) -> None:
+    def _follow(self, cluster: Cluster, engine: DockerEngine, happened: _Queue) -> None:
         known = self._list(cluster, engine)
         due = _Due(listing=time.monotonic() + LIST_EVERY)
         while True:
@@ -191,14 +199,14 @@ def _pause(due: _Due) -> float:
     return min(max(min(moments) - time.monotonic(), 0.0), STAND_BY)
 
 
-def _take(happened: "queue.SimpleQueue[Happening | EngineError]", due: _Due, *, seconds: float) -> None:
+def _take(happened: _Queue, due: _Due, *, seconds: float) -> None:
     """Wait for an event for so long, and note what it and those that are there already name."""
     seen: list[Happening] = []
     try:
         one = happened.get(timeout=seconds) if seconds else happened.get_nowait()
         while True:
-            if isinstance(one, EngineError):
-                raise one
+            if one is None:
+                raise _Lost
             seen.append(one)
             one = happened.get_nowait()
     except queue.Empty:
@@ -260,9 +268,9 @@ def _stored(cluster: Cluster) -> _Known:
 
 
 @contextmanager
-def _events(cluster: Cluster) -> Iterator["queue.SimpleQueue[Happening | EngineError]"]:
-    """What happens, in a queue that a thread fills; the end of the stream is an error in it."""
-    happened: queue.SimpleQueue[Happening | EngineError] = queue.SimpleQueue()
+def _events(cluster: Cluster) -> Iterator[_Queue]:
+    """What happens, in a queue that a thread fills."""
+    happened: _Queue = queue.SimpleQueue()
     stream = connect(cluster).happenings()
     reader = threading.Thread(target=_read, args=(stream, happened), name="events", daemon=True)
     reader.start()
@@ -273,10 +281,11 @@ def _events(cluster: Cluster) -> Iterator["queue.SimpleQueue[Happening | EngineE
         reader.join(timeout=5)
 
 
-def _read(stream: Happenings, into: "queue.SimpleQueue[Happening | EngineError]") -> None:
+def _read(stream: Happenings, into: _Queue) -> None:
     try:
         for happening in stream:
             into.put(happening)
-        into.put(EngineUnreachable("The engine ended the stream of its events: it is stopping or starting again."))
     except EngineError as error:
-        into.put(error)
+        logger.info("watch: the events of an engine ended: %s", error)
+    finally:
+        into.put(None)
