@@ -7,6 +7,7 @@ from overlayweb.web import (
     changes_list,
     clusters,
     demo,
+    drift,
     frame,
     health,
     history,
@@ -48,6 +49,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),
     path("clusters/<slug:name>/ingress/repair", ingress.ingress_repair, name="ingress-repair"),
     path("clusters/<slug:name>/ingress/preview", ingress.ingress_preview, name="ingress-preview"),
+    path("clusters/<slug:name>/drift", drift.drift, name="drift"),
+    path("clusters/<slug:name>/drift/count", drift.drift_count, name="drift-count"),
+    path("clusters/<slug:name>/drift/adopt", drift.drift_adopt, name="drift-adopt"),
+    path("clusters/<slug:name>/drift/record", drift.drift_record, name="drift-record"),
     path("clusters/<slug:name>/reserved", clusters.reserved_ranges, name="reserved-ranges"),
     path(
         "clusters/<slug:name>/reserved/<int:pk>/release",

@@ -54,6 +54,17 @@ def rebuild(
     )
 
 
+def ports_back(service_name: str, *, now: Iterable[PublishedPort], wanted: Iterable[PublishedPort]) -> str:
+    """``docker service update`` that gives a service other published ports; its containers start anew."""
+    have, want = set(now), set(wanted)
+    gone = [f"--publish-rm {p.target_port}/{p.protocol}" for p in sorted(have - want, key=str)]
+    come = [
+        f"--publish-add published={p.published_port},target={p.target_port},protocol={p.protocol},mode={p.publish_mode}"
+        for p in sorted(want - have, key=str)
+    ]
+    return " ".join(["docker service update", *gone, *come, _q(service_name)])
+
+
 def create_ingress(settings: IngressSettings) -> str:
     """``docker network create`` for these settings."""
     options = [("--subnet", settings.subnet), ("--gateway", settings.gateway), ("--ip-range", settings.ip_range)]

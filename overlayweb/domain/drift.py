@@ -3,6 +3,7 @@
 For each thing the latest word counts: of a plan that was carried out, or of a person who adopted what was there.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,11 @@ class Report:
 
     drifts: tuple[Drift, ...] = ()
     unrecorded: tuple[Standing, ...] = ()
+
+    @property
+    def unrecorded_digest(self) -> str:
+        """One digest of all unrecorded networks: by it a person adopts what they have read."""
+        return hashlib.sha256(" ".join(row.digest for row in self.unrecorded).encode()).hexdigest()
 
 
 def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Report:

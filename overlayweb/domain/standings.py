@@ -46,6 +46,10 @@ class Standing:
     values: Values = ()
     there: bool = True
 
+    def __str__(self) -> str:
+        told = "; ".join(f"{setting}: {value}" for setting, value in self.values)
+        return told.replace("\n", " ") if self.there else "not there"
+
     @property
     def key(self) -> tuple[Subject, str]:
         """What it is about."""
@@ -70,6 +74,25 @@ def of_ingress(settings: IngressSettings) -> Standing:
             ("Labels", _pairs(settings.labels)),
         ),
     )
+
+
+def ingress_settings(standing: Standing) -> IngressSettings:
+    """The settings that an ingress standing tells of, so that they can be asked for again."""
+    told = dict(standing.values)
+    return IngressSettings(
+        name=told["Name"],
+        subnet=told["Subnet"],
+        gateway=told["Gateway"],
+        mtu=int(told["MTU"]) if told["MTU"] != UNSET else None,
+        ip_range="" if told["IP range"] == UNSET else told["IP range"],
+        labels=pairs_of(told["Labels"]),
+    )
+
+
+def pairs_of(text: str) -> tuple[tuple[str, str], ...]:
+    """Labels or options from their words, one "key=value" a line."""
+    rows = (line.partition("=") for line in text.splitlines()) if text != NONE else ()
+    return tuple((key, value) for key, _, value in rows)
 
 
 def of_network(network: Network) -> Standing:
@@ -106,6 +129,11 @@ def ports_text(ports: Iterable[PublishedPort]) -> str:
     """Ports in words, in order: "8080→80/tcp, 9000→9000/tcp host"."""
     ordered = sorted(ports, key=lambda p: (p.publish_mode, p.published_port, p.target_port, p.protocol))
     return ", ".join(f"{p}{'' if p.publish_mode == INGRESS_MODE else ' host'}" for p in ordered) or NONE
+
+
+def ports_of(text: str) -> tuple[PublishedPort, ...]:
+    """Ports from their words, as :func:`ports_text` writes them."""
+    return tuple(_port(word) for word in text.split(", ")) if text != NONE else ()
 
 
 def of_plan(plan: Plan) -> tuple[Standing, ...]:
@@ -147,6 +175,18 @@ def _ports(plan: Plan) -> Iterator[Standing]:
             yield of_ports(effect.service_name, (*effect.ports, *effect.host_ports))
 
 
+def _port(word: str) -> PublishedPort:
+    numbers, _, mode = word.partition(" ")
+    published, _, rest = numbers.partition("→")
+    target, _, protocol = rest.partition("/")
+    return PublishedPort(
+        target_port=int(target),
+        published_port=0 if published == "auto" else int(published),
+        protocol=protocol,
+        publish_mode=mode or INGRESS_MODE,
+    )
+
+
 def _subnet(ipam: IpamConfig) -> str:
     gateway = f" gateway {ipam.gateway.partition('/')[0]}" if ipam.gateway else ""
     return f"{ipam.subnet}{gateway}{f' range {ipam.ip_range}' if ipam.ip_range else ''}"
@@ -154,7 +194,7 @@ def _subnet(ipam: IpamConfig) -> str:
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     kept = (f"{key}={value}" for key, value in sorted(pairs) if not key.startswith(JOB_LABEL_PREFIX))
-    return " ".join(kept) or NONE
+    return "\n".join(kept) or NONE
 
 
 def _yes(flag: object) -> str:

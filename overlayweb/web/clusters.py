@@ -12,7 +12,7 @@ from django_htmx.http import trigger_client_event
 
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.models import Cluster, ranges_of
-from overlayweb.services import clusters, endpoints, ranges
+from overlayweb.services import clusters, drifts, endpoints, ranges
 from overlayweb.web import access, frame
 from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
 
@@ -61,6 +61,7 @@ def cluster(request: HttpRequest, name: str) -> HttpResponse:
         "sight": sight,
         "swarm": sight.swarm,
         "problems": clusters.problems(cluster=found),
+        "report": drifts.report(cluster=found),
         "waiting": found.changes.filter(status=ChangeStatus.PENDING).select_related("author"),
     }
     return render(request, "cluster.html", page)

@@ -7,11 +7,19 @@ from typing import Any
 
 from django.forms import BoundField
 
-from overlayweb.domain import address_troubles, capacity, glance, ingress_plans, ingress_settings, repair_plans
+from overlayweb.domain import (
+    address_troubles,
+    capacity,
+    glance,
+    ingress_plans,
+    ingress_settings,
+    repair_plans,
+    standings,
+)
 from overlayweb.domain.plans import Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
-from overlayweb.services import changes, repairs
+from overlayweb.services import changes, drifts, repairs
 from overlayweb.web import meshes
 from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
 from overlayweb.web.meshes import Hanging, NodeRow
@@ -182,6 +190,16 @@ def mending(*, cluster: Cluster) -> Draft:
         return start(cluster=cluster)
     settings = replace(_first(cluster, ingress_plans.KIND), subnet=trouble.suggestion, gateway="", ip_range="")
     return start(cluster=cluster, request=IngressRequest(settings=settings), reason=trouble.message)
+
+
+def back(*, cluster: Cluster) -> Draft:
+    """A draft of the ingress as it was approved last; where it is so, of the ingress as it is."""
+    found = drifts.of_ingress(cluster=cluster)
+    approved = found.approved.standing if found and found.approved else None
+    if approved is None or not approved.there:
+        return start(cluster=cluster)
+    settings = _following(standings.ingress_settings(approved))
+    return start(cluster=cluster, request=IngressRequest(settings=settings), reason="Back to what was approved.")
 
 
 def read(

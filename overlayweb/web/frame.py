@@ -52,6 +52,7 @@ _PLACES = {
     "readiness-initialise": "readiness",
     "readiness-join": "readiness",
     "readiness-rotate": "readiness",
+    "drift": "overview",
     "reserved-ranges": "reserved",
     "changes": "changes",
     "change": "changes",

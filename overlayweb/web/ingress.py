@@ -15,6 +15,7 @@ from overlayweb.services import changes, clusters
 from overlayweb.web import drafts, meshes
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
+from overlayweb.web.drift import BACK
 from overlayweb.web.ingress_forms import USE, with_suggestion
 
 PAGES = {ingress_plans.KIND: "ingress_customise.html", repair_plans.KIND: "ingress_repair.html"}
@@ -103,8 +104,9 @@ def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     asker(request)
     cluster = get_cluster(request, name)
     if request.method != "POST":
-        mends = kind == ingress_plans.KIND and MEND in request.GET
-        draft = drafts.mending(cluster=cluster) if mends else drafts.start(cluster=cluster, kind=kind)
+        begin = drafts.back if BACK in request.GET else drafts.mending if MEND in request.GET else None
+        mends = begin is not None and kind == ingress_plans.KIND
+        draft = begin(cluster=cluster) if begin and mends else drafts.start(cluster=cluster, kind=kind)
         return render(request, PAGES[kind], {"draft": draft})
     return ask(request, cluster, kind=kind)
 

@@ -1,0 +1,169 @@
+"""Drift: what was approved against what is, with "adopt" and "propose a change back"."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from overlayweb.domain import commands, standings
+from overlayweb.domain.drift import Drift, What
+from overlayweb.domain.standings import Subject
+from overlayweb.models import Cluster
+from overlayweb.services import clusters, drifts
+from overlayweb.web.access import decider
+from overlayweb.web.clusters import get_cluster
+
+PER_PAGE = 50
+ADOPTED_SHOWN = 20
+BACK = "back"
+"""In the address of a form: begin with how it was approved."""
+_TITLES = {
+    What.CHANGED: "was changed outside",
+    What.REMOVED: "was removed outside",
+    What.MADE: "was made outside",
+}
+_NOUNS = {Subject.INGRESS: "The ingress", Subject.NETWORK: "Network", Subject.PORTS: "Ports of"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One drift as the page shows it. ``back``: where a change back is asked for, "" for nowhere, with ``label``;
+    ``command``: what undoes it by hand where there is no form for it.
+    """
+
+    drift: Drift
+    title: str
+    back: str
+    label: str
+    command: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[tuple[str, str], ...]:
+        """How it is, or was, where there is nothing to compare."""
+        gone = self.drift.what is What.REMOVED and self.drift.approved
+        return gone.standing.values if gone else self.drift.found.values
+
+
+@require_safe
+def drift(request: HttpRequest, name: str) -> HttpResponse:
+    """What is not as it was approved, what was never approved, and what people have adopted."""
+    cluster = get_cluster(request, name)
+    sight = clusters.sight(cluster=cluster, now=timezone.now())
+    found = drifts.report(cluster=cluster)
+    page = Paginator(found.drifts if found else (), PER_PAGE).get_page(request.GET.get("page"))
+    adopted = cluster.adoptions.select_related("person")
+    context = {
+        "cluster": cluster,
+        "sight": sight,
+        "swarm": sight.swarm,
+        "report": found,
+        "page": page,
+        "rows": [_row(cluster, one) for one in page.object_list],
+        "adopted": adopted[:ADOPTED_SHOWN],
+        "adopted_count": adopted.count(),
+    }
+    return render(request, "drift.html", context)
+
+
+@require_safe
+def drift_count(request: HttpRequest, name: str) -> HttpResponse:
+    """How much differs, as a few words for a list that does not read the whole observation."""
+    return render(request, "parts/drift_words.html", {"report": drifts.report(cluster=get_cluster(request, name))})
+
+
+@require_POST
+def drift_adopt(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep one thing as it was found: an audited record, with the reason."""
+    person, cluster = decider(request), get_cluster(request, name)
+    reason, subject = request.POST.get("reason", "").strip(), request.POST.get("subject", "")
+    if not reason or subject not in list(Subject):
+        messages.error(request, "Nothing is adopted: say why it may stay so.")
+        return redirect("drift", cluster.name)
+    try:
+        adopted = drifts.adopt(
+            cluster=cluster,
+            subject=Subject(subject),
+            name=request.POST.get("name", ""),
+            digest=request.POST.get("digest", ""),
+            person=person,
+            reason=reason,
+            now=timezone.now(),
+        )
+    except drifts.MovedError as error:
+        messages.error(request, str(error))
+    else:
+        messages.info(request, f"Adopted: this is how {_named(adopted.standing().subject, adopted.name)} shall be.")
+    return redirect("drift", cluster.name)
+
+
+@require_POST
+def drift_record(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep all networks that were there before as they are."""
+    person, cluster = decider(request), get_cluster(request, name)
+    try:
+        count = drifts.adopt_unrecorded(
+            cluster=cluster,
+            digest=request.POST.get("digest", ""),
+            person=person,
+            reason=request.POST.get("reason", "").strip() or "As they were found.",
+            now=timezone.now(),
+        )
+    except drifts.MovedError as error:
+        messages.error(request, str(error))
+    else:
+        messages.info(request, f"{count} network{'' if count == 1 else 's'} recorded. What changes from now on shows.")
+    return redirect("drift", cluster.name)
+
+
+def _row(cluster: Cluster, one: Drift) -> Row:
+    back, label = _back(cluster, one)
+    return Row(
+        drift=one,
+        title=f"{_named(one.subject, one.name)} {_verb(one)}",
+        back=back,
+        label=label,
+        command=_command(one),
+    )
+
+
+def _named(subject: Subject, name: str) -> str:
+    return f"{_NOUNS[subject]} {name}".strip()
+
+
+def _verb(one: Drift) -> str:
+    return "were changed outside" if one.subject is Subject.PORTS else _TITLES[one.what]
+
+
+def _back(cluster: Cluster, one: Drift) -> tuple[str, str]:
+    """Where a change back is asked for, and what the link is called."""
+    if one.subject is Subject.INGRESS:
+        label = "Create it as approved…" if one.what is What.REMOVED else "Propose the change back…"
+        return f"{reverse('ingress-customise', args=[cluster.name])}?{BACK}", label
+    if one.subject is Subject.PORTS:
+        return "", ""
+    if one.what is What.MADE:
+        return _url("network-delete", cluster.name, one.subject_id), "Propose to remove it…"
+    query = "?" + urlencode({BACK: one.name})
+    if one.what is What.REMOVED:
+        return _url("network-new", cluster.name, query=query), "Create it as approved…"
+    return _url("network-replace", cluster.name, one.subject_id, query=query), "Propose the change back…"
+
+
+def _url(place: str, *args: str, query: str = "") -> str:
+    try:
+        return reverse(place, args=args) + query
+    except NoReverseMatch:  # the id of a network is what an engine says
+        return ""
+
+
+def _command(one: Drift) -> tuple[str, ...]:
+    if one.subject is not Subject.PORTS or one.approved is None:
+        return ()
+    now, wanted = dict(one.found.values)["Ports"], dict(one.approved.standing.values)["Ports"]
+    return (commands.ports_back(one.name, now=standings.ports_of(now), wanted=standings.ports_of(wanted)),)

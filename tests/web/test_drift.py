@@ -1,0 +1,194 @@
+"""The drift page: what differs, adopting it, and asking for the change back."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec
+from overlayweb.services import drifts
+from tests.domain.builders import make_network, make_port
+from tests.web.pages import text, value
+
+DRIFT = "/clusters/prod/drift"
+
+
+@pytest.fixture(autouse=True)
+def _seen_now(cluster: Cluster, swarm: Swarm) -> None:
+    see(cluster, swarm)
+
+
+@pytest.fixture
+def done(change: ChangeRequest) -> Job:
+    """Ana's change, carried out an hour ago; the ingress is seen as it was before: somebody turned it back."""
+    record, at = change.plan_record, timezone.now() - timedelta(hours=1)
+    return Job.objects.create(
+        change=change,
+        cluster=change.cluster,
+        kind=change.kind,
+        plan_document=record.document,
+        plan_sha256=record.sha256,
+        status=JobStatus.SUCCEEDED,
+        created_at=at,
+        finished_at=at,
+    )
+
+
+def see(cluster: Cluster, swarm: Swarm) -> None:
+    """A look that finds this now."""
+    now = timezone.now()
+    cluster.observation, cluster.observed_at = codec.dump(replace(swarm, observed_at=now)), now
+    cluster.save()
+
+
+def adopt(client: Client, reason: str = "The VPN moved away.") -> str:
+    """Adopt the first drift of the page as a person would; what the next page says."""
+    page = client.get(DRIFT)
+    sent = {name: value(page, name) for name in ("subject", "name", "digest")}
+    return text(client.post(f"{DRIFT}/adopt", {**sent, "reason": reason}, follow=True))
+
+
+def test_a_changed_ingress_is_told_with_both_values_and_who_approved(done: Job, as_author: Client) -> None:
+    page = text(as_author.get(DRIFT))
+    assert "1 thing differs from what was approved" in page
+    assert "The ingress was changed outside" in page
+    assert "Subnet 10.11.0.0/16 as approved 10.0.0.0/24 as found" in page
+    assert f"Approved with change {done.change_id} of Ana Author, carried out 1 h ago" in page
+    assert "1 thing differs from what was approved" in text(as_author.get("/clusters/prod/"))
+    assert "1 thing differs" in text(as_author.get(f"{DRIFT}/count"))
+
+
+def test_the_change_back_begins_with_what_was_approved(done: Job, as_author: Client) -> None:
+    page = as_author.get(DRIFT).content.decode()
+    assert 'href="/clusters/prod/ingress/customise?back"' in page
+    form = as_author.get("/clusters/prod/ingress/customise?back")
+    assert value(form, "subnet") == "10.11.0.0/16"
+    assert value(form, "mtu") == "1450"
+    assert "Back to what was approved." in form.content.decode()
+
+
+def test_without_drift_the_form_begins_with_what_is(cluster: Cluster, as_author: Client) -> None:
+    form = as_author.get("/clusters/prod/ingress/customise?back")
+    assert value(form, "subnet") == "10.0.0.0/24"
+
+
+def test_adopting_is_kept_with_person_and_reason_and_nothing_differs_then(
+    done: Job, cluster: Cluster, as_reviewer: Client
+) -> None:
+    page = adopt(as_reviewer)
+    assert "Adopted: this is how The ingress shall be." in page
+    assert "Everything is as approved" in page
+    assert "Ben Reviewer The VPN moved away." in page
+    kept = Adoption.objects.get()
+    assert (kept.person.username, kept.reason) == ("ben", "The VPN moved away.")
+    assert "Subnet: 10.11.0.0/16" in kept.was
+    assert "Subnet: 10.0.0.0/24" in str(kept.standing())
+    see(cluster, cluster.swarm() or pytest.fail("no observation"))
+    assert "Everything is as approved" in text(as_reviewer.get(DRIFT))
+
+
+def test_what_was_adopted_is_what_later_changes_are_held_against(
+    done: Job, cluster: Cluster, swarm: Swarm, as_reviewer: Client
+) -> None:
+    adopt(as_reviewer)
+    ingress, *others = swarm.networks
+    see(cluster, replace(swarm, networks=(replace(ingress, mtu="1300"), *others)))
+    page = text(as_reviewer.get(DRIFT))
+    assert "MTU unset as approved 1300 as found" in page
+    assert "Adopted by Ben Reviewer" in page
+
+
+def test_nobody_adopts_what_they_did_not_read(done: Job, cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    page = as_author.get(DRIFT)
+    sent = {name: value(page, name) for name in ("subject", "name", "digest")}
+    ingress, *others = swarm.networks
+    see(cluster, replace(swarm, networks=(replace(ingress, mtu="1300"), *others)))
+    answer = text(as_author.post(f"{DRIFT}/adopt", {**sent, "reason": "Fine."}, follow=True))
+    assert "It has changed since this page was read" in answer
+    assert not Adoption.objects.exists()
+
+
+@pytest.mark.parametrize(("reason", "subject"), [("  ", "ingress"), ("Fine.", "weather")])
+def test_adopting_needs_a_reason_and_a_subject(done: Job, as_author: Client, reason: str, subject: str) -> None:
+    sent = {"subject": subject, "name": "", "digest": "x", "reason": reason}
+    assert "Nothing is adopted" in text(as_author.post(f"{DRIFT}/adopt", sent, follow=True))
+    assert not Adoption.objects.exists()
+
+
+def test_a_reader_reads_and_adopts_nothing(done: Job, as_reader: Client) -> None:
+    page = as_reader.get(DRIFT)
+    assert "The ingress was changed outside" in text(page)
+    assert "Adopt" not in text(page)
+    sent = {"subject": "ingress", "name": "", "digest": "x", "reason": "Fine."}
+    assert as_reader.post(f"{DRIFT}/adopt", sent).status_code == 403
+    assert as_reader.post(f"{DRIFT}/record", {"digest": "x"}).status_code == 403
+    assert not Adoption.objects.exists()
+
+
+def test_changed_ports_come_with_the_command_that_undoes_it(
+    done: Job, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    web, *others = swarm.services
+    see(cluster, replace(swarm, services=(replace(web, ports=(make_port(8001), make_port(9999))), *others)))
+    page = text(as_author.get(DRIFT))
+    assert "Ports of shop_web were changed outside" in page
+    assert (
+        "docker service update --publish-rm 80/tcp"
+        " --publish-add published=8443,target=80,protocol=tcp,mode=ingress shop_web" in page
+    )
+
+
+def test_networks_from_before_are_recorded_once_and_watched_from_then_on(
+    cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    page = as_author.get(DRIFT)
+    assert "Never recorded 2 networks" in text(page)
+    assert "Everything is as approved" in text(page)
+    answer = as_author.post(f"{DRIFT}/record", {"digest": value(page, "digest")}, follow=True)
+    assert "2 networks recorded. What changes from now on shows." in text(answer)
+    assert Adoption.objects.count() == 2
+    see(cluster, replace(swarm, networks=swarm.networks[:-1]))
+    gone = text(as_author.get(DRIFT))
+    assert "Network payments was removed outside" in gone
+    assert "Never recorded" not in gone
+
+
+def test_a_stale_page_records_nothing(cluster: Cluster, as_author: Client) -> None:
+    assert "Read it anew" in text(as_author.post(f"{DRIFT}/record", {"digest": "old"}, follow=True))
+    assert not Adoption.objects.exists()
+
+
+def test_a_network_made_outside_shows_with_its_settings(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    new = make_network("sneaky", "10.7.0.0/24", created_at=timezone.now() + timedelta(seconds=1))
+    see(cluster, replace(swarm, networks=(*swarm.networks, new)))
+    page = text(as_author.get(DRIFT))
+    assert "Network sneaky was made outside" in page
+    assert "10.7.0.0/24 gateway 10.7.0.1" in page
+    assert "Nobody approved it." in page
+
+
+def test_while_a_job_runs_nothing_is_compared(done: Job, as_author: Client) -> None:
+    Job.objects.update(status=JobStatus.RUNNING)
+    page = text(as_author.get(DRIFT))
+    assert "A job changes the cluster" in page
+    assert "was changed outside" not in page
+
+
+def test_a_cluster_that_was_never_seen_says_so(cluster: Cluster, as_author: Client) -> None:
+    Cluster.objects.update(observation="", observed_at=None)
+    assert "Not looked at yet" in text(as_author.get(DRIFT))
+    assert drifts.report(cluster=Cluster.objects.get()) is None
+
+
+def test_many_drifts_are_paged(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    soon = timezone.now() + timedelta(seconds=1)
+    many = [make_network(f"n{k}", f"10.{k}.0.0/24", created_at=soon) for k in range(1, 121)]
+    see(cluster, replace(swarm, networks=(*swarm.networks, *many)))
+    page = as_author.get(DRIFT).content.decode()
+    assert len(re.findall(r"was made outside", page)) == 50
+    assert "1 to 50 of 120" in page
