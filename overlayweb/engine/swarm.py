@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.news import Names, Part
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec, publishes_through_ingress
 from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
-from overlayweb.engine import ourselves, parts, reading
+from overlayweb.engine import networks, ourselves, parts, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
 from overlayweb.engine.parts import Happenings
@@ -187,6 +188,14 @@ class DockerEngine:
         if not isinstance(made, dict) or not made.get("Id"):
             raise EngineUnreachable(f"{self._calls.endpoint} created a network but does not say which. Look it up.")
         return str(made["Id"])
+
+    def create_network(self, *, settings: NetworkSettings, labels: dict[str, str]) -> str:
+        """See :func:`overlayweb.engine.networks.create`."""
+        return networks.create(self._calls, settings=settings, labels=labels)
+
+    def attachments(self) -> tuple[SwarmTask, ...]:
+        """See :func:`overlayweb.engine.networks.attachments`."""
+        return networks.attachments(self._calls)
 
     def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
         """Set a node label, or take it off with None. The rest of the node's spec stays as it is.

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
@@ -52,6 +53,15 @@ class SwarmEngine(Protocol):
 
         Raises AlreadyExists (409) for a second one or while this node still holds the old one of that name.
         """
+
+    def create_network(self, *, settings: NetworkSettings, labels: dict[str, str]) -> str:
+        """Create an overlay with ``settings`` and the extra ``labels``; returns its full id. Not allocated yet.
+
+        Raises AlreadyExists (409) while this node knows another one of that name.
+        """
+
+    def attachments(self) -> tuple[SwarmTask, ...]:
+        """The Swarm tasks that stand for containers outside services, which ``swarm_tasks`` leaves out."""
 
     def close(self) -> None:
         """Let go of the connection."""
