@@ -85,12 +85,13 @@ def ingress_need(*, swarm: Swarm, services: Sequence[Service], gateway: bool = T
     return Need(
         nodes=len(swarm.nodes),
         services=len(services),
-        containers=sum(wanted_swarm_tasks(swarm=swarm, service=s) * (2 if _starts_first(s) else 1) for s in services),
+        containers=sum(wanted_swarm_tasks(swarm=swarm, service=s) * (2 if starts_first(s) else 1) for s in services),
         gateway=int(gateway),
     )
 
 
-def _starts_first(service: Service) -> bool:
+def starts_first(service: Service) -> bool:
+    """Whether an update of it runs the old and the new Swarm task side by side."""
     return (service.spec.document().get("UpdateConfig") or {}).get("Order") == START_FIRST
 
 

@@ -1,13 +1,21 @@
 """How full a subnet is, and how much more fits."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from overlayweb.domain import subnets
-from overlayweb.domain.addresses import Need, ingress_need
+from overlayweb.domain.addresses import Need, ingress_need, starts_first, wanted_swarm_tasks
 from overlayweb.domain.ingress_settings import subnet_of
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.subnets import Subnet
-from overlayweb.domain.swarm import Swarm
+from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+
+TIGHT_PERCENT = 80
+"""From here on room runs out soon."""
+
+FULL_PERCENT = 95
+"""From here on it is as good as full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,152 @@ def ingress_room(*, swarm: Swarm, settings: IngressSettings) -> Room | None:
         swarm=swarm, services=swarm.published_services, gateway=block is None or _has(block, settings.gateway)
     )
     return Room(usable=subnets.usable(subnet, block), need=need)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """How full one overlay is. ``usable``: addresses that can be given out, of all its subnets or their ip-ranges.
+
+    ``need``: what takes them now, as far as a manager shows it. ``updating``: how many more are taken while its
+    start-first services are updated, with both the old and the new container. ``measured``: how many are taken by the
+    engine's own count, None where it does not tell (before API 1.52), which makes everything here an estimate.
+    ``nodes_to_come``: nodes without a container on it yet; each takes one address with its first.
+    ``per_replica``: 2 where a service that starts first is attached, since an update needs twice as many, else 1.
+    """
+
+    network: Network
+    usable: int
+    need: Need
+    updating: int
+    nodes_to_come: int
+    per_replica: int
+    measured: int | None = None
+
+    @property
+    def used(self) -> int:
+        """Addresses that are taken now, by the engine's count where there is one."""
+        return self.need.total if self.measured is None else self.measured
+
+    @property
+    def peak(self) -> int:
+        """Addresses that are taken at the worst moment of an update of everything on it."""
+        return self.used + self.updating
+
+    @property
+    def free(self) -> int:
+        """Addresses that are left at that moment; negative where updates will have to wait."""
+        return self.usable - self.peak
+
+    @property
+    def percent(self) -> int:
+        """How full it is at that moment, rounded down, at most 100."""
+        return min(100, 100 * self.peak // self.usable) if self.usable else 100
+
+    @property
+    def level(self) -> str:
+        """ "full", "tight" or "roomy", by the thresholds."""
+        if self.percent >= FULL_PERCENT:
+            return "full"
+        return "tight" if self.percent >= TIGHT_PERCENT else "roomy"
+
+    @property
+    def more_replicas(self) -> int:
+        """Room for so many more replicas, each on a node that has none yet as long as there is one."""
+        with_node = min(self.nodes_to_come, max(self.free, 0) // (self.per_replica + 1))
+        left = self.free - with_node * (self.per_replica + 1)
+        more = left // self.per_replica if with_node == self.nodes_to_come else 0
+        return max(0, with_node + more)
+
+
+def fillings(*, swarm: Swarm) -> tuple[Filling, ...]:
+    """Every allocated overlay and the ingress, the one that fills first in front. One pass over tasks and services.
+
+    Source: swarmkit gives out the gateway, one address per node with a container on it (for its load balancer), one
+    VIP per service and one address per Swarm task. Containers attached by hand are counted by the engine alone.
+    """
+    tallies = _tallies(swarm)
+    found = (_filling(swarm, network, tallies[network.id]) for network in swarm.networks if _counts(network))
+    return tuple(sorted(found, key=lambda row: (-row.percent, row.more_replicas, row.network.name)))
+
+
+@dataclass(slots=True)
+class _Tally:
+    vips: int = 0
+    containers: int = 0
+    updating: int = 0
+    starts_first: bool = False
+    nodes: set[str] = field(default_factory=set)
+
+
+def _counts(network: Network) -> bool:
+    return network.scope == "swarm" and network.registered and any(map(_block, network.ipam))
+
+
+def _tallies(swarm: Swarm) -> Mapping[str, _Tally]:
+    tallies: dict[str, _Tally] = defaultdict(_Tally)
+    for network in swarm.ingress_networks:
+        tallies[network.id].nodes.update(node.id for node in swarm.nodes)  # each has it, with or without a container
+    for service in swarm.services:
+        _count(swarm, service, tallies)
+    return tallies
+
+
+def _count(swarm: Swarm, service: Service, tallies: Mapping[str, _Tally]) -> None:
+    attached: dict[str, int] = dict.fromkeys(_networks_of(swarm, service), 0)
+    for swarm_task in swarm.tasks_of(service.id):
+        for network_id in swarm_task.network_ids:
+            if swarm_task.desired_state == "running" and swarm_task.may_be_on(network_id):
+                attached[network_id] = attached.get(network_id, 0) + 1
+                tallies[network_id].nodes.add(swarm_task.node_id)
+    wanted, first = wanted_swarm_tasks(swarm=swarm, service=service), starts_first(service)
+    vips = {network_id for network_id, _ in service.vips} | {network.id for network in swarm.ingress_networks}
+    for network_id, containers in attached.items():
+        tally = tallies[network_id]
+        tally.vips += network_id in vips
+        tally.containers += containers
+        tally.updating += max(containers, wanted) * (2 if first else 1) - containers
+        tally.starts_first |= first
+
+
+def _networks_of(swarm: Swarm, service: Service) -> tuple[str, ...]:
+    ingress = tuple(network.id for network in swarm.ingress_networks) if service.ingress_ports else ()
+    vips = (network_id for network_id, _ in service.vips)
+    return tuple(dict.fromkeys((*service.network_ids, *vips, *ingress)))
+
+
+def _filling(swarm: Swarm, network: Network, tally: _Tally) -> Filling:
+    blocks = [(block, ipam) for ipam in network.ipam if (block := _block(ipam))]
+    gateways = sum(_has(_within(ipam, block) or block, ipam.gateway) for block, ipam in blocks)
+    return Filling(
+        network=network,
+        usable=sum(subnets.usable(block, _within(ipam, block)) for block, ipam in blocks),
+        need=Need(nodes=len(tally.nodes), services=tally.vips, containers=tally.containers, gateway=gateways),
+        updating=tally.updating,
+        nodes_to_come=len({node.id for node in swarm.nodes} - tally.nodes),
+        per_replica=2 if tally.starts_first else 1,
+        measured=_measured(network, blocks),
+    )
+
+
+def _block(ipam: IpamConfig) -> Subnet | None:
+    """Its subnet, where containers can have addresses of it."""
+    block = subnet_of(ipam.subnet)
+    return block if block and block.prefix_length <= subnets.LONGEST_USABLE_PREFIX else None
+
+
+def _within(ipam: IpamConfig, block: Subnet) -> Subnet | None:
+    """Its ip-range, where it has one inside the subnet."""
+    within = subnet_of(ipam.ip_range)
+    return within if within and block.covers(within) else None
+
+
+def _measured(network: Network, blocks: Sequence[tuple[Subnet, IpamConfig]]) -> int | None:
+    """Addresses of what can be given out that are taken, by the engine; None unless it tells of every subnet."""
+    figures = {row.subnet: row for row in network.figures}
+    if not all(ipam.subnet in figures for _, ipam in blocks):
+        return None
+    usable = sum(subnets.usable(block, _within(ipam, block)) for block, ipam in blocks)
+    return max(0, usable - sum(figures[ipam.subnet].available for _, ipam in blocks))
 
 
 def _has(block: Subnet, address: str) -> bool:

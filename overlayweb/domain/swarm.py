@@ -62,11 +62,24 @@ class IpamConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressFigures:
+    """What an engine says of one subnet (API 1.52 and later): addresses in use, network and broadcast too, and free.
+
+    ``available``: those of the ip-range, or of the whole subnet without one, that can still be given out.
+    """
+
+    subnet: str
+    in_use: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """A network. ``scope`` "swarm" or "local". ``mtu`` is the driver option's raw text, "" when unset.
 
     An overlay that Swarm could not allocate shows no driver in the list and no subnets.
     ``peers`` are the addresses of nodes whose data plane joined; only an inspected network has them.
+    ``figures``: how full its subnets are by the engine's own count; only an inspected network of API 1.52 has them.
     ``registered`` False: the Swarm has removed it, and only the node of the asked manager still holds it.
     """
 
@@ -85,6 +98,7 @@ class Network:
     peers: tuple[str, ...] = ()
     registered: bool = True
     created_at: datetime | None = None
+    figures: tuple[AddressFigures, ...] = ()
 
     @property
     def allocated(self) -> bool:

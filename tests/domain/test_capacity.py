@@ -1,0 +1,140 @@
+"""How full overlays are: counted address by address, at the worst moment of an update, and which fills first."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overlayweb.domain import capacity
+from overlayweb.domain.addresses import Need
+from overlayweb.domain.capacity import Filling
+from overlayweb.domain.swarm import AddressFigures, IpamConfig, Network, Swarm
+from tests.domain.builders import make_ingress, make_network, make_node, make_service, make_swarm, make_swarm_tasks
+from tests.domain.examples import EXAMPLES
+
+START_FIRST = {"Order": "start-first"}
+
+
+def _shop(network: Network, *, replicas: int = 4, nodes: int = 3, update: dict[str, str] | None = None) -> Swarm:
+    service = make_service(
+        "shop_web",
+        published=(),
+        replicas=replicas,
+        network_ids=(network.id,),
+        vips=((network.id, "10.0.9.2/24"),),
+        update_config=update,
+    )
+    return make_swarm(services=[service], networks=[network], nodes=nodes)
+
+
+def _only(swarm: Swarm, name: str) -> Filling:
+    return next(row for row in capacity.fillings(swarm=swarm) if row.network.name == name)
+
+
+@given(
+    free=st.integers(-5, 60),
+    updating=st.integers(0, 20),
+    nodes_to_come=st.integers(0, 12),
+    per_replica=st.sampled_from([1, 2]),
+)
+@settings(max_examples=EXAMPLES)
+def test_room_for_more_replicas_is_what_adding_them_one_by_one_says(
+    free: int, updating: int, nodes_to_come: int, per_replica: int
+) -> None:
+    filling = Filling(
+        network=make_network(),
+        usable=100,
+        need=Need(nodes=0, services=0, containers=100 - free - updating, gateway=0),
+        updating=updating,
+        nodes_to_come=nodes_to_come,
+        per_replica=per_replica,
+    )
+    left, added = free, 0
+    while True:
+        left -= per_replica + (added < nodes_to_come)
+        if left < 0:
+            break
+        added += 1
+    assert filling.more_replicas == added
+
+
+@given(
+    lengths=st.lists(st.integers(24, 29), min_size=1, max_size=3),
+    narrower=st.integers(0, 2),
+    replicas=st.integers(0, 9),
+    nodes=st.integers(1, 4),
+)
+@settings(max_examples=EXAMPLES // 2 or 1, deadline=None)
+def test_every_address_is_counted(lengths: list[int], narrower: int, replicas: int, nodes: int) -> None:
+    blocks = [ipaddress.IPv4Network(f"10.9.{number}.0/{length}") for number, length in enumerate(lengths)]
+    ranges = [list(block.subnets(narrower))[-1] for block in blocks]
+    ipam = tuple(
+        IpamConfig(subnet=str(block), gateway=str(block[1]), ip_range=str(within) if narrower else "")
+        for block, within in zip(blocks, ranges, strict=True)
+    )
+    found = _only(_shop(make_network("shop", ipam=ipam), replicas=replicas, nodes=nodes), "shop")
+    given_out = [
+        address
+        for block, within in zip(blocks, ranges, strict=True)
+        for address in within
+        if address not in (block.network_address, block.broadcast_address)
+    ]
+    gateways = sum(block[1] in given_out for block in blocks)
+    assert found.usable == len(given_out)
+    assert found.used == gateways + min(replicas, nodes) + 1 + replicas
+    assert found.nodes_to_come == nodes - min(replicas, nodes)
+
+
+def test_start_first_needs_every_container_twice() -> None:
+    network = make_network("shop", "10.0.9.0/28")
+    plain, double = (_only(_shop(network, update=update), "shop") for update in (None, START_FIRST))
+    assert (plain.used, plain.peak, plain.free, plain.more_replicas) == (9, 9, 5, 5)
+    assert (double.used, double.peak, double.free, double.more_replicas) == (9, 13, 1, 0)
+    assert (plain.level, double.level) == ("roomy", "tight")
+
+
+def test_what_is_wanted_and_not_there_yet_is_counted_for_the_worst_moment() -> None:
+    network = make_network("shop", "10.0.9.0/24")
+    swarm = _shop(network, replicas=10)
+    found = _only(make_swarm(services=swarm.services, networks=[network], swarm_tasks=[]), "shop")
+    assert (found.used, found.peak) == (2, 12)
+
+
+@pytest.mark.parametrize(("figures", "used"), [(((6, 8),), 6), ((), 9), (((16, 0),), 14)])
+def test_the_count_of_the_engine_is_believed(figures: tuple[tuple[int, int], ...], used: int) -> None:
+    told = tuple(AddressFigures(subnet="10.0.9.0/28", in_use=in_use, available=free) for in_use, free in figures)
+    found = _only(_shop(make_network("shop", "10.0.9.0/28", figures=told)), "shop")
+    assert (found.used, found.measured) == (used, used if told else None)
+
+
+def test_an_engine_that_tells_of_some_subnets_only_is_not_believed() -> None:
+    ipam = (IpamConfig(subnet="10.0.9.0/28"), IpamConfig(subnet="10.0.8.0/28"))
+    told = (AddressFigures(subnet="10.0.9.0/28", in_use=3, available=13),)
+    assert _only(_shop(make_network("shop", ipam=ipam, figures=told)), "shop").measured is None
+
+
+def test_the_ingress_takes_an_address_on_every_node() -> None:
+    service = make_service("shop_web", replicas=1)
+    swarm = make_swarm(services=[service], nodes=5, swarm_tasks=make_swarm_tasks(service))
+    found = _only(swarm, "ingress")
+    assert found.need == Need(nodes=5, services=1, containers=1)
+    assert found.nodes_to_come == 0
+
+
+def test_those_that_fill_first_come_first_and_others_are_left_out() -> None:
+    small, large = make_network("small", "10.0.8.0/29"), make_network("large", "10.0.9.0/24")
+    services = [
+        make_service(f"on_{row.name}", published=(), replicas=3, network_ids=(row.id,)) for row in (large, small)
+    ]
+    waiting, tiny = make_network("waiting", ""), make_network("tiny", "10.0.7.0/31")
+    swarm = make_swarm(services=services, networks=[large, small, waiting, tiny])
+    names = [row.network.name for row in capacity.fillings(swarm=swarm)]
+    assert names == ["small", "large", "ingress"]
+    assert [row.level for row in capacity.fillings(swarm=swarm)] == ["full", "roomy", "roomy"]
+
+
+def test_drained_nodes_count_too() -> None:
+    nodes = [make_node("node1"), make_node("node2", availability="drain")]
+    found = _only(make_swarm(services=[], nodes=nodes, ingress=make_ingress("10.0.0.0/29")), "ingress")
+    assert (found.used, found.level) == (3, "roomy")
