@@ -11,7 +11,7 @@ from overlayweb.domain import firewalls, gateway_bridge, mtu_advice
 from overlayweb.domain import readiness as needs
 from overlayweb.domain.readiness import Check, Port, PortAnswer
 from overlayweb.domain.swarm import Network, Node, Swarm
-from overlayweb.services import memberships, readiness
+from overlayweb.services import clusters, memberships, readiness
 from overlayweb.web import access
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.readiness_forms import BridgeForm, Sheet, typed
@@ -64,10 +64,12 @@ class Bridge:
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Everything that a Swarm needs of its nodes, in one page."""
     cluster = get_cluster(request, name)
-    standing = readiness.standing(cluster=cluster, now=timezone.now())
+    now = timezone.now()
+    standing = readiness.standing(cluster=cluster, now=now)
     swarm, check = standing.swarm, standing.check
     shown = {
         "cluster": cluster,
+        "sight": clusters.sight(cluster=cluster, now=now),
         "standing": standing,
         "actions": memberships.last(cluster=cluster),
         "bridges": [Bridge(hostname=host, network=row) for host, row in needs.bridges(swarm, check)],
