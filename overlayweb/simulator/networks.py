@@ -175,7 +175,7 @@ class Networks:
             "ConfigFrom": {"Network": ""},
             "ConfigOnly": False,
             "Containers": {},
-            "Options": _BRIDGE_OPTIONS if local.driver == "bridge" else {},
+            "Options": _bridge_options(local),
             "Labels": {},
         }
 
@@ -190,6 +190,18 @@ class Networks:
 
 
 _BRIDGE_OPTIONS = {"com.docker.network.driver.mtu": "1500"}
+_GATEWAY_OPTIONS = {
+    **_BRIDGE_OPTIONS,
+    "com.docker.network.bridge.enable_icc": "false",
+    "com.docker.network.bridge.enable_ip_masquerade": "true",
+    "com.docker.network.bridge.name": "docker_gwbridge",
+}
+
+
+def _bridge_options(local: LocalNetwork) -> Document:
+    if local.driver != "bridge":
+        return {}
+    return _GATEWAY_OPTIONS if local.name == "docker_gwbridge" else _BRIDGE_OPTIONS
 
 
 def _endpoint(name: str, address: str) -> Document:

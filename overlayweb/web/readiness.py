@@ -94,7 +94,8 @@ def bridge(request: HttpRequest, name: str) -> HttpResponse:
     swarm = readiness.standing(cluster=cluster, now=timezone.now()).swarm
     if swarm is None or not swarm.nodes:
         return redirect("readiness", cluster.name)
-    form = BridgeForm(typed(request.GET, {**BRIDGE_NEW, "node": swarm.nodes[0].id}), nodes=swarm.nodes)
+    first = {"node": swarm.nodes[0].id}
+    form = BridgeForm({**first, **typed(request.GET.dict(), BRIDGE_NEW)}, nodes=swarm.nodes)
     form.is_valid()
     asked = form.request()
     node = next((row for row in swarm.nodes if row.id == form.cleaned_data.get("node")), swarm.nodes[0])

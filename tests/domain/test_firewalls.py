@@ -1,0 +1,74 @@
+"""Rules of firewalls: each node is opened at its ports for all others, and for nobody else."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overlayweb.domain import firewalls
+from overlayweb.domain.swarm import Node, Swarm
+from tests.domain.builders import make_node, make_swarm
+
+ADDRESSES = st.ip_addresses().map(str).filter(lambda text: text not in {"0.0.0.0", "::"})  # noqa: S104  # left out
+_ADDRESS = re.compile(r"(?<![\w.:])(?:\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:.]+)(?![\w.])")
+
+
+def named(lines: tuple[str, ...]) -> set[str]:
+    """The addresses that the commands name."""
+    return {found for line in lines if not line.startswith("#") for found in _ADDRESS.findall(line)}
+
+
+def of(swarm: Swarm, firewall: str, hostname: str) -> tuple[str, ...]:
+    return next(row.lines for row in firewalls.rules(swarm=swarm, firewall=firewall) if row.node.hostname == hostname)
+
+
+@given(st.lists(ADDRESSES, min_size=1, max_size=5, unique=True), st.sampled_from(firewalls.FIREWALLS))
+def test_each_node_is_opened_for_all_others_and_nobody_else(addresses: list[str], firewall: str) -> None:
+    nodes = [make_node(f"node{number}", address=text) for number, text in enumerate(addresses, 1)]
+    for row in firewalls.rules(swarm=make_swarm(nodes=nodes), firewall=firewall):
+        assert named(row.lines) == set(addresses) - {row.node.address}
+
+
+@pytest.mark.parametrize("firewall", firewalls.FIREWALLS)
+def test_only_managers_are_opened_for_management(firewall: str) -> None:
+    swarm = make_swarm()
+    assert any("2377" in line for line in of(swarm, firewall, "node1"))
+    assert not any("2377" in line for line in of(swarm, firewall, "node2"))
+
+
+@pytest.mark.parametrize("firewall", firewalls.FIREWALLS)
+def test_the_data_path_is_the_clusters_own(firewall: str) -> None:
+    lines = of(make_swarm(data_path_port=7789), firewall, "node2")
+    assert any("7789" in line for line in lines)
+    assert not any("4789" in line for line in lines)
+
+
+@pytest.mark.parametrize("firewall", firewalls.FIREWALLS)
+def test_esp_is_let_in_except_on_windows(firewall: str) -> None:
+    swarm = make_swarm(nodes=[make_node("node1"), make_node("node2"), make_node("node3", os="windows")])
+    assert any("esp" in line for line in of(swarm, firewall, "node2"))
+    windows = of(swarm, firewall, "node3")
+    assert not any("esp" in line.lower() for line in windows)
+    assert any("New-NetFirewallRule" in line for line in windows)
+
+
+def test_a_node_without_a_known_address_opens_nothing() -> None:
+    nodes: list[Node] = [make_node("node1"), make_node("node2", address="0.0.0.0")]  # noqa: S104  # as engines say
+    assert of(make_swarm(nodes=nodes), "ufw", "node1") == ()
+
+
+@pytest.mark.requires("dockerd", "root")
+def test_the_kernel_takes_the_rules_of_iptables() -> None:
+    """In a network namespace of its own, both families; each packet's fate is then the kernel's."""
+    nodes = [make_node("node1"), make_node("node2"), make_node("node3", address="fd00::3")]
+    lines = of(make_swarm(nodes=nodes), "iptables", "node1")
+    shell = shutil.which("bash")
+    assert shell is not None
+    script = "\n".join(("set -e", *lines, "iptables -S INPUT", "ip6tables -S INPUT"))
+    said = subprocess.run(["unshare", "--net", shell, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert "-A INPUT -s 192.168.50.12/32 -p tcp -m multiport --dports 2377,7946 -j ACCEPT" in said
+    assert "-A INPUT -s 192.168.50.12/32 -p esp -j ACCEPT" in said
+    assert "-A INPUT -s fd00::3/128 -p udp -m multiport --dports 7946,4789 -j ACCEPT" in said

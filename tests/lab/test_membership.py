@@ -1,0 +1,187 @@
+"""Real engines: ports behind firewalls, tokens, what an engine refuses of a new Swarm, docker_gwbridge made anew."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from overlayweb.domain import firewalls, gateway_bridge, membership
+from overlayweb.domain.gateway_bridge import BridgeRequest
+from overlayweb.domain.membership import InitRequest, JoinRequest
+from overlayweb.domain.plans import Level
+from overlayweb.domain.readiness import Membership
+from overlayweb.domain.swarm import Swarm
+from overlayweb.engine import connection
+from overlayweb.engine.endpoints import Endpoint
+from overlayweb.engine.errors import EngineError, NotAManager
+from overlayweb.engine.membership import Members
+from overlayweb.engine.swarm import DockerEngine
+from tests.lab import Lab
+from tests.lab.daemon import Node, wait_until
+
+pytestmark = pytest.mark.requires("dockerd", "root")
+
+_TRY = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+from overlayweb.engine import reachability
+from tests.domain.builders import make_node
+targets = [(make_node(address=address), port) for address, port in json.loads(sys.argv[2])]
+found = reachability.try_ports(targets, until=time.monotonic() + 30, seconds=0.5)
+print(json.dumps([row.answer for row in found]))
+"""
+
+
+@pytest.fixture(scope="module")
+def swarm(lab: Lab) -> Lab:
+    lab.reset()
+    return lab
+
+
+@contextmanager
+def engine_of(node: Node) -> Iterator[DockerEngine]:
+    with connection.connect(Endpoint(url=node.socket), timeout_seconds=30) as engine:
+        yield engine
+
+
+def members(engine: DockerEngine) -> Members:
+    return Members(engine.calls)
+
+
+def observed(lab: Lab) -> Swarm:
+    with engine_of(lab.manager) as engine:
+        return engine.observe()
+
+
+def answers(origin: Node, *targets: tuple[Node, int]) -> list[str]:
+    """What a worker on that node's machine finds."""
+    asked = json.dumps([(node.address, port) for node, port in targets])
+    said = origin.execute(sys.executable, "-c", _TRY, str(Path(__file__).parents[2]), asked)
+    found: list[str] = json.loads(said)
+    return found
+
+
+def test_ports_are_told_apart_and_the_rules_open_them(swarm: Lab) -> None:
+    first, second, third = swarm.nodes
+    assert answers(third, (first, 2377), (first, 7946), (second, 7946), (second, 2377)) == [
+        "open",
+        "open",
+        "open",
+        "refused",
+    ]
+    # A firewall that lets in nothing but answers; then the rules of that node.
+    second.execute("iptables", "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT")
+    second.execute("iptables", "-P", "INPUT", "DROP")
+    try:
+        assert answers(third, (second, 7946)) == ["silent"]
+        rules = firewalls.rules(swarm=observed(swarm), firewall="iptables")
+        lines = next(row.lines for row in rules if row.node.hostname == second.name)
+        for line in lines:
+            if not line.startswith("#"):
+                second.execute(*shlex.split(line))
+        assert answers(third, (second, 7946)) == ["open"]
+    finally:
+        second.execute("iptables", "-P", "INPUT", "ACCEPT")
+
+
+def test_tokens_are_made_anew(swarm: Lab) -> None:
+    with engine_of(swarm.manager) as engine:
+        before = {role: members(engine).token(role) for role in membership.ROLES}
+        members(engine).rotate("worker")
+        after = {role: members(engine).token(role) for role in membership.ROLES}
+    assert after["worker"] != before["worker"]
+    assert after["manager"] == before["manager"]
+    with engine_of(swarm.nodes[1]) as engine, pytest.raises(NotAManager):
+        members(engine).token("worker")
+
+
+def test_what_an_engine_refuses_or_takes_in_silence_we_refuse_first(swarm: Lab) -> None:
+    outside = swarm.nodes[2]
+    outside.cli("swarm", "leave")
+    plain = InitRequest(advertise=outside.address)
+    refused = (
+        replace(plain, data_path_port=1023),
+        replace(plain, data_path_port=49152),
+        replace(plain, pools=("10.77.0.0/16",), size=30),
+        replace(plain, pools=("10.77.0.0/28",), size=24),
+        InitRequest(advertise="0.0.0.0:2377"),
+        InitRequest(advertise="nope0.example"),
+    )
+    taken = (
+        replace(plain, pools=("10.77.0.0/16", "10.77.4.0/24")),
+        replace(plain, pools=("127.0.0.0/8",)),
+        InitRequest(advertise="127.0.0.1"),
+    )
+    with engine_of(outside) as engine:
+        assert members(engine).view().membership is Membership.NONE
+        for request in refused:
+            with pytest.raises(EngineError):
+                members(engine).initialise(request)
+        for request in taken:
+            members(engine).initialise(request)
+            outside.cli("swarm", "leave", "--force")
+    for request in (*refused, *taken):
+        judged = request.advertise != "nope0.example"  # whether there is such an interface, only the engine knows
+        assert any(row.level is Level.BLOCKER for row in membership.check_init(request)) == judged, request
+
+
+def test_what_we_take_an_engine_takes(swarm: Lab) -> None:
+    """The node is outside the Swarm since the test before, and so for the next."""
+    outside = swarm.nodes[2]
+    good = InitRequest(advertise=outside.address, pools=("10.77.0.0/16",), size=26, data_path_port=7789)
+    assert all(row.level is not Level.BLOCKER for row in membership.check_init(good))
+    with engine_of(outside) as engine:
+        members(engine).initialise(good)
+        made = engine.observe()
+        assert (made.default_addr_pools, made.subnet_size, made.data_path_port) == (("10.77.0.0/16",), 26, 7789)
+        assert members(engine).view().membership is Membership.MANAGER
+    outside.cli("swarm", "leave", "--force")
+
+
+def test_docker_gwbridge_is_made_anew_by_the_checklist(swarm: Lab) -> None:
+    """The node is outside the Swarm since the test before; the commands are the checklist's own."""
+    outside, shown = swarm.nodes[2], observed(swarm)
+    row = next(node for node in shown.nodes if node.hostname == outside.name)
+    request = BridgeRequest(subnet="172.31.64.0/20", gateway="172.31.64.9", mtu=1400)
+    items = {item.title: item for item in gateway_bridge.checklist(request, node=row, swarm=shown)}
+    for title in ("Remove the old bridge", "Make it anew"):
+        for line in items[title].commands:
+            outside.cli(*shlex.split(line)[1:])
+    with engine_of(swarm.manager) as engine:
+        token = members(engine).token("worker")
+    (join,) = items["Join again"].commands
+    outside.cli(*shlex.split(join.replace(membership.TOKEN_PLACE, token))[1:])
+    with engine_of(outside) as engine:
+        view = members(engine).view()
+    assert view.membership is Membership.WORKER
+    assert view.bridge is not None
+    assert (view.bridge.ipam[0].subnet, view.bridge.ipam[0].gateway, view.bridge.mtu) == (
+        request.subnet,
+        request.gateway,
+        "1400",
+    )
+    wait_until(lambda: _ready(swarm, outside.name), what="the node to be ready again", timeout=30)
+
+
+def test_an_engine_joins_by_a_call_too(swarm: Lab) -> None:
+    outside = swarm.nodes[2]
+    outside.cli("swarm", "leave")
+    with engine_of(swarm.manager) as engine:
+        token = members(engine).token("manager")
+    remote = membership.joined(swarm.manager.address)
+    request = JoinRequest(role="manager", remote=remote, advertise=outside.address)
+    with engine_of(outside) as engine:
+        members(engine).join(request, token=token)
+        assert members(engine).view().membership is Membership.MANAGER
+        with pytest.raises(EngineError, match="already part of a swarm"):
+            members(engine).join(request, token=token)
+    swarm.reset()
+
+
+def _ready(lab: Lab, hostname: str) -> bool:
+    return any(node.hostname == hostname and node.ready for node in observed(lab).nodes)
