@@ -115,6 +115,7 @@ class ReservedRange(models.Model):
     cidr = models.CharField(max_length=18)
     name = models.CharField(max_length=63)
     reason = models.CharField(max_length=255, blank=True)
+    owner = models.CharField(max_length=63, blank=True, help_text="who answers for it, in words")
 
     class Meta:
         ordering = ("cidr",)
