@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from overlayweb.simulator.clock import Clock
 from overlayweb.simulator.faults import Faults
@@ -50,17 +50,23 @@ class Simulation:
         """Begin again: a new world from the seed, no faults, no calls, the clock at 0 at the same speed."""
         self.seed = self.seed if seed is None else seed
         self.engine = engine or self.engine
-        self.world = World(
-            seed=self.seed,
-            engine_version=self.engine.version,
-            api_version=self.engine.api,
-            started_at=datetime.now(UTC),
-        )
-        self.content(self.world, self.nodes)
+        now = datetime.now(UTC)
+        # Made twice, from the same seed: what took the world a while lies in the past, and its time is ours.
+        self.world = self._filled(started_at=now - timedelta(seconds=self._filled(started_at=now).now))
         self.clock = Clock(speed=self.clock.speed)
         self.clock.skip(self.world.now)
         self.faults.replace(())
         self.calls.clear()
+
+    def _filled(self, *, started_at: datetime) -> World:
+        world = World(
+            seed=self.seed,
+            engine_version=self.engine.version,
+            api_version=self.engine.api,
+            started_at=started_at,
+        )
+        self.content(world, self.nodes)
+        return world
 
     def present(self) -> World:
         """The world as it is at this moment."""
