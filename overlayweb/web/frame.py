@@ -52,7 +52,6 @@ _PLACES = {
     "readiness-initialise": "readiness",
     "readiness-join": "readiness",
     "readiness-rotate": "readiness",
-    "drift": "overview",
     "reserved-ranges": "reserved",
     "changes": "changes",
     "change": "changes",
