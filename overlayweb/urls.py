@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from overlayweb.web import (
+    addresses,
     changes,
     changes_list,
     clusters,
@@ -17,6 +18,7 @@ from overlayweb.web import (
     networks_list,
     nodes,
     people,
+    ranges,
     readiness,
     services_list,
     streams,
@@ -53,10 +55,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/drift/count", drift.drift_count, name="drift-count"),
     path("clusters/<slug:name>/drift/adopt", drift.drift_adopt, name="drift-adopt"),
     path("clusters/<slug:name>/drift/record", drift.drift_record, name="drift-record"),
-    path("clusters/<slug:name>/reserved", clusters.reserved_ranges, name="reserved-ranges"),
+    path("clusters/<slug:name>/addresses", addresses.addresses, name="addresses"),
+    path("clusters/<slug:name>/reserved/import", ranges.reserved_import, name="reserved-import"),
+    path("clusters/<slug:name>/reserved/export", ranges.reserved_export, name="reserved-export"),
+    path("clusters/<slug:name>/reserved", ranges.reserved_ranges, name="reserved-ranges"),
     path(
         "clusters/<slug:name>/reserved/<int:pk>/release",
-        clusters.reserved_range_release,
+        ranges.reserved_range_release,
         name="reserved-range-release",
     ),
     path("clusters/<slug:name>/readiness/", readiness.page, name="readiness"),

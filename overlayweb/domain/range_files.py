@@ -154,5 +154,5 @@ def _guarded(field: str) -> str:
 
 
 def _plain(field: str) -> str:
-    text = field.strip()
-    return text.removeprefix("'")
+    """On one line: forms send line breaks in their own way, and nothing here needs any."""
+    return " ".join(field.split()).removeprefix("'")

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django import forms
 from django.core.exceptions import ValidationError
 
-from overlayweb.domain import subnets
-from overlayweb.models import Cluster, NodeEndpoint, Reached, ReservedRange
+from overlayweb.models import Cluster, NodeEndpoint, Reached
 from overlayweb.models.secrets import UnreadableSecretError
 
 SOCKET = re.compile(r"unix:///[\w.@+/-]+", re.ASCII)
@@ -132,25 +131,6 @@ class NodeEndpointForm(EndpointForm):
         field = self.fields["hostname"]
         if isinstance(field, forms.ChoiceField):
             field.choices = [(name, name) for name in hostnames]
-
-
-class ReservedRangeForm(forms.Form):
-    """A range that no network may take."""
-
-    cidr = forms.CharField(max_length=18, label="Range")
-    name = forms.CharField(max_length=63)
-    reason = forms.CharField(max_length=255, required=False)
-
-    def clean_cidr(self) -> str:
-        """An IPv4 subnet without host bits that is not in the registry."""
-        try:
-            cidr = str(subnets.parse(self.cleaned_data["cidr"]))
-        except subnets.NotASubnetError as error:
-            meant = f" Did you mean {error.suggestion}?" if error.suggestion else " Write it like 10.20.0.0/16."
-            raise ValidationError(f"{error}.{meant}") from error
-        if ReservedRange.objects.filter(cidr=cidr, cluster=None).exists():
-            raise ValidationError(f"{cidr} is reserved already.")
-        return cidr
 
 
 def _initial(reached: Reached | None) -> dict[str, str]:

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import trigger_client_event
 
 from overlayweb.domain.lifecycle import ChangeStatus
-from overlayweb.models import Cluster, ranges_of
-from overlayweb.services import clusters, drifts, endpoints, ranges
+from overlayweb.models import Cluster
+from overlayweb.services import clusters, drifts, endpoints
 from overlayweb.web import access, frame
-from overlayweb.web.cluster_forms import ClusterForm, ReservedRangeForm
+from overlayweb.web.cluster_forms import ClusterForm
 
 LONG_SECONDS = 20.0
 """A look takes a second or two; after this long a page says where to look."""
@@ -135,26 +135,3 @@ def cluster_remove(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("cluster-edit", name)
     messages.info(request, f"{name} is removed. Its changes and jobs stay in the history.")
     return redirect("overview")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
-    """The ranges that no network may take, and a form for one more."""
-    access.admin(request)
-    found = get_cluster(request, name)
-    form = ReservedRangeForm(request.POST or None)
-    if form.is_valid():
-        ranges.reserve(**form.cleaned_data)
-        return redirect("reserved-ranges", found.name)
-    page = {"cluster": found, "form": form, "ranges": ranges_of(found)}
-    return render(request, "reserved_ranges.html", page)
-
-
-@require_POST
-def reserved_range_release(request: HttpRequest, name: str, pk: int) -> HttpResponse:
-    """Take a range off the registry."""
-    access.admin(request)
-    found = get_cluster(request, name)
-    if not ranges.release(pk=pk):
-        raise Http404
-    return redirect("reserved-ranges", found.name)

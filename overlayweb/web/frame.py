@@ -32,7 +32,7 @@ _FRAME = "overlayweb.frame"
 _ONLY_SHOW = ("cluster", "ingress")
 """Pages on which nobody types: they may be replaced while they are read."""
 
-_SAY_UNSEEN = frozenset({"overview", "networks", "ingress", "readiness", "services"})
+_SAY_UNSEEN = frozenset({"addresses", "overview", "networks", "ingress", "readiness", "services"})
 """Places whose pages say themselves that the cluster was never seen."""
 
 _PLACES = {
@@ -52,7 +52,9 @@ _PLACES = {
     "readiness-initialise": "readiness",
     "readiness-join": "readiness",
     "readiness-rotate": "readiness",
+    "addresses": "addresses",
     "reserved-ranges": "reserved",
+    "reserved-import": "reserved",
     "changes": "changes",
     "change": "changes",
     "change-again": "changes",

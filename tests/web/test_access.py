@@ -30,6 +30,8 @@ ADMINS_ONLY = {
     "readiness-let-join",
     "readiness-rotate",
     "readiness-token",
+    "reserved-export",
+    "reserved-import",
     "reserved-ranges",
     "reserved-range-release",
 }
@@ -73,6 +75,7 @@ BY_POST_ONLY = {
     "readiness-hide",
     "readiness-let-join",
     "readiness-token",
+    "reserved-import",
     "reserved-range-release",
     "sign-out",
     "theme",

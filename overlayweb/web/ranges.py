@@ -1,0 +1,113 @@
+"""The registry of reserved ranges: the list, one more, one less, and the whole as a CSV file."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from overlayweb.domain import subnets
+from overlayweb.models import ReservedRange, ranges_of
+from overlayweb.services import ranges
+from overlayweb.web import access
+from overlayweb.web.clusters import get_cluster
+
+MOST_BYTES = 512 * 1024
+
+
+class ReservedRangeForm(forms.Form):
+    """A range that no network may take."""
+
+    cidr = forms.CharField(max_length=18, label="Range")
+    name = forms.CharField(max_length=63)
+    reason = forms.CharField(max_length=255, required=False)
+    owner = forms.CharField(max_length=63, required=False)
+
+    def clean_cidr(self) -> str:
+        """An IPv4 subnet without host bits that is not in the registry."""
+        try:
+            cidr = str(subnets.parse(self.cleaned_data["cidr"]))
+        except subnets.NotASubnetError as error:
+            meant = f" Did you mean {error.suggestion}?" if error.suggestion else " Write it like 10.20.0.0/16."
+            raise ValidationError(f"{error}.{meant}") from error
+        if ReservedRange.objects.filter(cidr=cidr, cluster=None).exists():
+            raise ValidationError(f"{cidr} is reserved already.")
+        return cidr
+
+
+class RangeFileForm(forms.Form):
+    """A CSV file, or its text; ``seal`` confirms what was shown."""
+
+    file = forms.FileField(required=False, label="CSV file")
+    text = forms.CharField(
+        required=False, strip=False, widget=forms.Textarea, max_length=MOST_BYTES, label="or its text"
+    )
+    seal = forms.CharField(required=False, strip=False)
+
+    def clean(self) -> None:
+        """Whichever of the two is there, as text."""
+        upload = self.cleaned_data.get("file")
+        if upload:
+            self.cleaned_data["text"] = self._decoded(upload.read(MOST_BYTES + 1))
+        if not self.errors and not self.cleaned_data.get("text", "").strip():
+            raise ValidationError("Choose a CSV file, or paste its text.")
+
+    def _decoded(self, content: bytes) -> str:
+        if len(content) > MOST_BYTES:
+            raise ValidationError(f"The file is larger than {MOST_BYTES // 1024} KiB.")
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValidationError("The file is not UTF-8 text.") from error
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
+    """The ranges that no network may take, and a form for one more."""
+    access.admin(request)
+    found = get_cluster(request, name)
+    form = ReservedRangeForm(request.POST or None)
+    if form.is_valid():
+        ranges.reserve(**form.cleaned_data)
+        return redirect("reserved-ranges", found.name)
+    page = {"cluster": found, "form": form, "file_form": RangeFileForm(), "ranges": ranges_of(found)}
+    return render(request, "reserved_ranges.html", page)
+
+
+@require_POST
+def reserved_range_release(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """Take a range off the registry."""
+    access.admin(request)
+    found = get_cluster(request, name)
+    if not ranges.release(pk=pk):
+        raise Http404
+    return redirect("reserved-ranges", found.name)
+
+
+@require_POST
+def reserved_import(request: HttpRequest, name: str) -> HttpResponse:
+    """First what a CSV file would change, with all its errors; once that is confirmed, the change."""
+    access.admin(request)
+    found = get_cluster(request, name)
+    form = RangeFileForm(request.POST, request.FILES)
+    page: dict[str, object] = {"cluster": found, "file_form": form}
+    if not form.is_valid():
+        return render(request, "reserved_import.html", page)
+    text, seal = form.cleaned_data["text"], form.cleaned_data["seal"]
+    if seal:
+        try:
+            if not ranges.import_file(text=text, seal=seal).errors:
+                return redirect("reserved-ranges", found.name)
+        except ranges.MovedOnError as error:
+            page["moved"] = str(error)
+    return render(request, "reserved_import.html", {**page, "text": text, "reading": ranges.look_at_file(text=text)})
+
+
+@require_safe
+def reserved_export(request: HttpRequest, name: str) -> HttpResponse:
+    """The registry as a CSV file."""
+    access.admin(request)
+    get_cluster(request, name)
+    answer = HttpResponse(ranges.export_file(), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = 'attachment; filename="reserved-ranges.csv"'
+    return answer

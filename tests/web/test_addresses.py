@@ -1,0 +1,93 @@
+"""The address space and the registry of reserved ranges, as pages."""
+
+import html
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from overlayweb.models import Cluster, ReservedRange, codec
+from tests.domain.builders import make_network, make_service, make_swarm
+from tests.web.pages import text
+
+PATH = "/clusters/prod/addresses"
+IMPORT = "/clusters/prod/reserved/import"
+FILE = "cidr,name,owner\n10.20.0.0/16,office,Ana\n10.30.0.0/16,vpc,\n"
+
+
+@pytest.fixture
+def full(cluster: Cluster) -> Cluster:
+    """An overlay with three replicas in eight addresses, and a reserved range with an overlay in it."""
+    small, shop = make_network("small", "10.0.8.0/29"), make_network("shop", "10.20.1.0/24")
+    service = make_service("db", published=(), replicas=3, network_ids=(small.id,))
+    cluster.observation = codec.dump(make_swarm(services=[service], networks=[small, shop]))
+    cluster.save()
+    ReservedRange.objects.create(cidr="10.20.0.0/16", name="office", reason="VPN", owner="Ana")
+    return cluster
+
+
+def test_the_space_names_who_is_where_and_what_collides(full: Cluster, as_author: Client) -> None:
+    page = text(as_author.get(PATH))
+    assert "Addresses" in page
+    assert "10.20.1.0/24 shop Overlay collides with office 256" in page
+    assert "10.0.1.0 – 10.0.7.255 Nobody Free. The largest block in it: 10.0.4.0/22 1,792" in page  # noqa: RUF001
+    squares = as_author.get(PATH).content.decode()
+    assert squares.count('class="square is-') == 256 + 8
+    assert "10.20.0.0/16: overlay shop 10.20.1.0/24, reserved office 10.20.0.0/16, collides" in squares
+
+
+def test_looks_closer_and_back(full: Cluster, as_author: Client) -> None:
+    answer = as_author.get(PATH, {"at": "10.20.0.0/16"})
+    assert "65,536 of 65,536 addresses held" in text(answer)
+    assert '<a href="?at=10.16.0.0/12#space">' in answer.content.decode()
+    assert "192.168.50.11/32 node1" in text(as_author.get(PATH, {"at": "192.168.50.0/24"}))
+    for nonsense in ("", "x", "fd00::/64", "10.0.0.0/33"):
+        assert "10.0.0.0/8" in text(as_author.get(PATH, {"at": nonsense}))
+
+
+def test_the_overlay_that_fills_first_is_named_first(full: Cluster, as_author: Client) -> None:
+    page = text(as_author.get(PATH))
+    assert page.index("small 10.0.8.0/29") < page.index("ingress 10.0.0.0/24")
+    assert "estimated: 1 for the gateway, 3 for nodes, 0 for services, 3 for containers" in page
+
+
+def test_a_cluster_that_was_never_seen(cluster: Cluster, as_author: Client) -> None:
+    Cluster.objects.update(observation="", observed_at=None)
+    assert as_author.get(PATH).status_code == 200
+
+
+def test_a_file_is_shown_before_it_is_imported(cluster: Cluster, as_administrator: Client) -> None:
+    upload = SimpleUploadedFile("ranges.csv", FILE.encode())
+    answer = as_administrator.post(IMPORT, {"file": upload})
+    assert "10.20.0.0/16 New office Ana" in text(answer)
+    assert not ReservedRange.objects.exists()
+    seal = html.unescape(re.findall(r'name="seal"\s+value="([^"]*)"', answer.content.decode())[0])
+    done = as_administrator.post(IMPORT, {"text": FILE.replace("\n", "\r\n"), "seal": seal})
+    assert done.headers["Location"] == "/clusters/prod/reserved"
+    assert [(row.cidr, row.name, row.owner) for row in ReservedRange.objects.all()] == [
+        ("10.20.0.0/16", "office", "Ana"),
+        ("10.30.0.0/16", "vpc", ""),
+    ]
+    exported = as_administrator.get("/clusters/prod/reserved/export").content.decode()
+    assert "all 2 are in the registry already" in text(as_administrator.post(IMPORT, {"text": exported}))
+    again = as_administrator.post(IMPORT, {"text": FILE.replace("Ana", "Rui"), "seal": seal})
+    assert "The registry has changed since" in text(again)
+    assert ReservedRange.objects.get(name="office").owner == "Ana"
+
+
+def test_one_error_keeps_everything_out(cluster: Cluster, as_administrator: Client) -> None:
+    for fields in ({}, {"seal": "[[],[]]"}):
+        page = text(as_administrator.post(IMPORT, {"text": f"{FILE}10.40.0.1/16,\n,x\n", **fields}))
+        assert "Nothing is imported: 3 errors" in page
+        assert "4 10.40.0.1/16 has host bits set. 10.40.0.0/16 is meant?" in page
+    assert not ReservedRange.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "Choose a CSV file"), (b"\xff\xfe", "not UTF-8"), (b"x" * 600_000, "larger than 512 KiB")],
+)
+def test_a_file_that_cannot_be_read(cluster: Cluster, as_administrator: Client, content: bytes, said: str) -> None:
+    files = {"file": SimpleUploadedFile("ranges.csv", content)} if content else {}
+    assert said in text(as_administrator.post(IMPORT, files))
