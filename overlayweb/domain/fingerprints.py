@@ -54,7 +54,7 @@ def may_be_repaired(service: Service) -> bool:
 
 def fingerprint(base: Sequence[Part]) -> str:
     """sha256 of the parts, as hexadecimal digits."""
-    return _digest([list(part) for part in base])
+    return digest([list(part) for part in base])
 
 
 def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
@@ -66,6 +66,9 @@ def drift(*, before: Plan, now: Plan) -> tuple[str, ...]:
 
 
 _CAME = {
+    "attached service": "is attached to the network now",
+    "connected service": "is there now",
+    "connected network": "is there now",
     "service": "publishes through the ingress now",
     "node": "has joined",
     "ingress": "has been created",
@@ -73,6 +76,9 @@ _CAME = {
     "reserved range": "is in the way now",
 }
 _WENT = {
+    "attached service": "is no longer attached to the network",
+    "connected service": "has been removed",
+    "connected network": "has been removed",
     "service": "no longer publishes through the ingress",
     "node": "has left",
     "ingress": "has been removed",
@@ -80,6 +86,9 @@ _WENT = {
     "reserved range": "is no longer in the way",
 }
 _CHANGED = {
+    "attached service": "has been changed: its spec",
+    "connected service": "has been changed: its spec",
+    "connected network": "has been changed or replaced",
     "service": "has been changed: its spec or its ports",
     "node": "has changed: its state, availability, address or engine version",
     "ingress": "has been changed or replaced",
@@ -116,7 +125,7 @@ def _numbered(found: Iterable[tuple[str, str, object]]) -> Iterator[Part]:
         subject = f"{kind} {name}"
         seen[subject] = seen.get(subject, 0) + 1
         number = f" ({seen[subject]})" if seen[subject] > 1 else ""
-        yield subject + number, _digest(content)
+        yield subject + number, digest(content)
 
 
 def _service(service: Service) -> object:
@@ -133,5 +142,6 @@ def _network(network: Network) -> object:
     return [network.id, network.name, network.mtu, blocks, sorted(network.labels), sorted(network.options)]
 
 
-def _digest(content: object) -> str:
+def digest(content: object) -> str:
+    """sha256 of anything that is JSON, as hexadecimal digits."""
     return hashlib.sha256(canonical(content).encode()).hexdigest()

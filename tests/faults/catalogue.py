@@ -51,10 +51,16 @@ WAYS = (
     *itertools.product(("stop", "unpublish"), ENDINGS),
     ("repair", "forward"),
     ("repair", "cancelled"),
+    ("replace", "forward"),
+    ("replace", "cancelled"),
+    ("same_name", "forward"),
 )
 """All ways that there are: stage and ending."""
-_AT_INSTEAD = {"done forward release": "begin forward restart-2"}
-"""Where the way leaves a job that takes nothing off."""
+_AT_INSTEAD = {
+    "repair": {"done forward release": "begin forward restart-2"},
+    "replace": {"done forward release": "done forward leave-1"},
+}
+"""Where the way leaves a job that takes nothing off the ingress."""
 
 
 def way(nursery: Plays, *, stage: str, ending: str) -> Way:
@@ -63,7 +69,7 @@ def way(nursery: Plays, *, stage: str, ending: str) -> Way:
     if turn is None:
         return Way(stage=stage, ending=ending, first=(), points=_recorded(nursery, stage, (), "succeeded"))
     straight = _recorded(nursery, stage, (), "succeeded")
-    at = turn.at if turn.at in straight else _AT_INSTEAD[turn.at]
+    at = turn.at if turn.at in straight else _AT_INSTEAD[stage][turn.at]
     first = (Deed(kind=turn.kind, what=turn.what, after=straight.index(at)),)
     points = _recorded(nursery, stage, first, turn.status)
     return Way(stage=stage, ending=ending, first=first, points=points[first[0].after + 1 :])

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import ingress_plans, repair_plans, specs
+from overlayweb.domain import ingress_plans, repair_plans, replace_plans, specs
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
@@ -13,7 +14,7 @@ from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
 from overlayweb.simulator.world import World
-from tests.faults import stage
+from tests.faults import overlay_stages, stage
 from tests.simulator.driver import Driver, rebuild_carelessly
 
 if TYPE_CHECKING:
@@ -142,6 +143,15 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
             yield from _of_published(now, service)
 
 
+def _replace(*, keep_name: bool) -> Stage:
+    return Stage(
+        kind=replace_plans.KIND,
+        content=overlay_stages.content,
+        request=partial(overlay_stages.request, keep_name=keep_name),
+        differences=overlay_stages.different,
+    )
+
+
 STAGES: dict[str, Stage] = {
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),
@@ -151,4 +161,6 @@ STAGES: dict[str, Stage] = {
         request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
         differences=_of_repair,
     ),
+    "replace": _replace(keep_name=False),
+    "same_name": _replace(keep_name=True),
 }

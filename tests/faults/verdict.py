@@ -60,7 +60,7 @@ def _of_changes(run: Run, job: Job) -> Iterator[str]:
     made = sum(line["verb"] == "create_network" for line in carried_out)
     taken_away = job.events.filter(message__contains="it is removed again").count()
     restored = job.steps.filter(of_pass="restore", name="create").exists()
-    planned = sum(step.name == "create" for step in job.plan().steps)
+    planned = sum(step.name.partition("-")[0] == "create" for step in job.plan().steps)
     if made > planned + taken_away + restored or (job.status == JobStatus.SUCCEEDED and made != planned + taken_away):
         yield f"{made} networks were created"
 

@@ -1,0 +1,271 @@
+"""Every problem of a replacement at once: of the wanted settings, of the services, of the network that goes."""
+
+from collections.abc import Iterator, Sequence
+
+from overlayweb.domain import attaching, network_settings, subnets
+from overlayweb.domain.addresses import ReservedRange, holdings, ingress_need, wanted_swarm_tasks
+from overlayweb.domain.checks import addressing, fields, overlap, services
+from overlayweb.domain.checks.case import Case, on_field, on_network, on_node, on_service
+from overlayweb.domain.ingress_settings import subnet_of
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
+from overlayweb.domain.swarm import SELF_LABEL, STACK_LABEL, IpamConfig, Mode, Network, Service, Swarm
+
+_OF_SETTINGS = (fields.name, fields.mtu, fields.labels)
+_OF_SUBNET = (
+    addressing.subnet,
+    overlap.overlaps,
+    overlap.room,
+    overlap.pools,
+    addressing.gateway,
+    addressing.ip_range,
+)
+_TOLD_ELSEWHERE = frozenset({"own-service", "service-plugin", "service-job", "service-port-pinned"})
+_JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
+_WEIGHT = {Level.BLOCKER: 0, Level.WARNING: 1, Level.NOTICE: 2}
+_OVERLAY_OPTIONS = "com.docker.network."
+
+
+def find(
+    *,
+    swarm: Swarm,
+    old: Network,
+    before: NetworkSettings,
+    after: NetworkSettings,
+    keep_name: bool,
+    attached: Sequence[Service],
+    reserved: Sequence[ReservedRange] = (),
+) -> tuple[Finding, ...]:
+    """All findings, blockers first. With ``keep_name`` the old network's addresses are free for the final one."""
+    leaves = (old,) if keep_name else ()
+    found = [
+        *_of_old(old, before, after),
+        *_of_wanted(swarm, after, leaves, attached, reserved),
+        *_of_nodes(swarm, after),
+        *_of_services(swarm, old, attached),
+        *_of_room(swarm, old, attached),
+    ]
+    return tuple(sorted(found, key=lambda finding: _WEIGHT[finding.level]))
+
+
+def not_there(network_id: str) -> tuple[Finding, ...]:
+    """What is said when there is nothing to replace."""
+    return (
+        Finding(
+            level=Level.BLOCKER,
+            code="network-gone",
+            about="network",
+            subject=network_id,
+            message="The network is not there any more.",
+            remedy="Look at the list of networks.",
+        ),
+    )
+
+
+def _of_old(old: Network, before: NetworkSettings, after: NetworkSettings) -> Iterator[Finding]:
+    if old.ingress or old.scope != "swarm":
+        kind = "the ingress, which is customised on its own page" if old.ingress else "no network of the Swarm"
+        yield on_network(
+            level=Level.BLOCKER,
+            code="not-an-overlay",
+            network=old,
+            message=f"{old.name} is {kind}.",
+            remedy="Choose an overlay.",
+        )
+    if before == after:
+        yield on_network(
+            level=Level.BLOCKER,
+            code="no-change",
+            network=old,
+            message=f"{old.name} has these settings already.",
+            remedy="Change a setting.",
+        )
+    if old.attachable:
+        yield on_network(
+            level=Level.WARNING,
+            code="standalone-containers",
+            network=old,
+            message=f"Containers outside services may hang on {old.name}. The job names each and waits until it moved.",
+            remedy="Have somebody with a shell on its node at hand, or stop those containers first.",
+        )
+    stack = dict(old.labels).get(STACK_LABEL)
+    if stack:
+        yield on_network(
+            level=Level.WARNING,
+            code="stack-network",
+            network=old,
+            message=f"Stack {stack} makes {old.name} by its own file, which the job does not change.",
+            remedy="Change the file too: its next deployment would make the old network again.",
+        )
+    elif before.name != after.name:
+        yield on_network(
+            level=Level.NOTICE,
+            code="name-changes",
+            network=old,
+            message=f"The network is called {after.name} afterwards. Stack files and scripts that say {old.name} fail.",
+            remedy="Change them, or ask for the same name: every container then restarts four times and not twice.",
+        )
+
+
+def _of_wanted(
+    swarm: Swarm,
+    after: NetworkSettings,
+    leaves: tuple[Network, ...],
+    attached: Sequence[Service],
+    reserved: Sequence[ReservedRange],
+) -> Iterator[Finding]:
+    cases = [_case(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)]
+    for check in _OF_SETTINGS:
+        yield from check(cases[0])
+    if not after.subnets:
+        return  # Swarm takes one of its default pools
+    for case in cases:
+        for check in _OF_SUBNET:
+            yield from check(case)
+    blocks = [case.subnet for case in cases if case.subnet]
+    for number, block in enumerate(blocks):
+        if any(subnets.overlaps(block, other) for other in blocks[:number]):
+            yield on_field(
+                level=Level.BLOCKER,
+                code="subnet-twice",
+                field="subnet",
+                message=f"{block} overlaps another subnet of the same network.",
+                remedy="Choose blocks that lie apart.",
+            )
+
+
+def _case(
+    swarm: Swarm,
+    after: NetworkSettings,
+    row: IpamConfig,
+    leaves: tuple[Network, ...],
+    attached: Sequence[Service],
+    reserved: Sequence[ReservedRange],
+) -> Case:
+    others = tuple(network for network in swarm.networks if network not in leaves)
+    settings = IngressSettings(
+        name=after.name,
+        subnet=row.subnet,
+        gateway=row.gateway,
+        mtu=after.mtu,
+        ip_range=row.ip_range,
+        labels=after.labels,
+    )
+    return Case(
+        swarm=_with(swarm, others),
+        request=IngressRequest(settings=settings),
+        after=settings,
+        before=None,
+        ingress=None,
+        services=tuple(attached),
+        subnet=subnet_of(row.subnet),
+        ip_range=subnet_of(row.ip_range),
+        held=holdings(swarm=swarm, reserved=reserved, without=leaves),
+        avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
+    )
+
+
+def _with(swarm: Swarm, networks: tuple[Network, ...]) -> Swarm:
+    return Swarm(
+        id=swarm.id,
+        observed_at=swarm.observed_at,
+        default_addr_pools=swarm.default_addr_pools,
+        subnet_size=swarm.subnet_size,
+        nodes=swarm.nodes,
+        networks=networks,
+        services=swarm.services,
+        swarm_tasks=swarm.swarm_tasks,
+        own_service_ids=swarm.own_service_ids,
+        underlay_mtu=swarm.underlay_mtu,
+    )
+
+
+def _of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
+    for node in sorted(swarm.nodes, key=lambda node: node.hostname):
+        if after.encrypted and node.os == "windows":
+            yield on_node(
+                level=Level.BLOCKER,
+                code="encrypted-windows",
+                node=node,
+                message=f"{node.hostname} runs Windows, which takes no part in encrypted overlays and says nothing.",
+                remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
+            )
+
+
+def _of_services(swarm: Swarm, old: Network, attached: Sequence[Service]) -> Iterator[Finding]:
+    case = _case(swarm, network_settings.of_network(old), IpamConfig(subnet=""), (), attached, ())
+    yield from (finding for finding in services.services(case) if finding.code not in _TOLD_ELSEWHERE)
+    for service in attached:
+        yield from _untouchable(swarm, service)
+        yield from _order(swarm, service)
+
+
+def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    blocked = [
+        (
+            service.id in swarm.own_service_ids or SELF_LABEL in dict(service.labels),
+            "own-service",
+            f"{service.name} is Overlayweb itself, which would restart in the middle of its job.",
+            "Run it outside of this network, then plan again.",
+        ),
+        (
+            service.runtime != "container",
+            "service-plugin",
+            f"{service.name} runs a {service.runtime}, whose spec the engine does not give back whole.",
+            "Take it off the network by hand first.",
+        ),
+        (
+            service.mode in _JOBS,
+            "service-job",
+            f"{service.name} is a job: any change of it runs it once more.",
+            "Remove the job, or take it off the network when one more run does no harm.",
+        ),
+        (
+            attaching.in_old_place(service.spec),
+            "service-old-spec",
+            f"{service.name} names its networks where clients before 2017 wrote them; an engine refuses changes there.",
+            "Update it once with docker service update --network-add and --network-rm, then plan again.",
+        ),
+    ]
+    for applies, code, message, remedy in blocked:
+        if applies:
+            yield on_service(level=Level.BLOCKER, code=code, service=service, message=message, remedy=remedy)
+
+
+def _order(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    config = service.spec.document().get("UpdateConfig") or {}
+    wanted = wanted_swarm_tasks(swarm=swarm, service=service)
+    if config.get("Order") == "start-first":
+        active = sum(node.ready and node.availability == "active" for node in swarm.nodes)
+        if service.host_ports and (service.mode is Mode.GLOBAL or wanted >= active):
+            yield on_service(
+                level=Level.BLOCKER,
+                code="start-first-host-port",
+                service=service,
+                message=f"{service.name} starts new containers first, and its host-mode ports are taken on every node.",
+                remedy="Set its update order to stop-first, then plan again.",
+            )
+        return
+    at_once = config.get("Parallelism", 1) or wanted
+    if wanted and wanted <= at_once:
+        yield on_service(
+            level=Level.WARNING,
+            code="service-dark",
+            service=service,
+            message=f"{service.name} stops all its containers at once in each update (stop-first).",
+            remedy="Set its update order to start-first, or its parallelism below its replicas, to keep it answering.",
+        )
+
+
+def _of_room(swarm: Swarm, old: Network, attached: Sequence[Service]) -> Iterator[Finding]:
+    blocks = [block for row in old.ipam if (block := subnets.parse_or_none(row.ip_range or row.subnet))]
+    need = ingress_need(swarm=swarm, services=attached).total
+    usable = sum(subnets.usable(block) for block in blocks)
+    if blocks and need > usable:
+        yield on_network(
+            level=Level.WARNING,
+            code="old-full",
+            network=old,
+            message=f"{old.name} has room for {usable} addresses; {need} are in use while every service updates.",
+            remedy="Scale services down first: a container that gets no address hangs in NEW, and the job turns back.",
+        )

@@ -1,0 +1,245 @@
+"""The form in which an overlay is replaced by one with other settings: prefilled with those it has."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from overlayweb.domain import network_settings, replace_plans
+from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
+from overlayweb.domain.swarm import IpamConfig
+from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.services import changes
+from overlayweb.web.access import asker
+from overlayweb.web.clusters import get_cluster
+
+PAGE = "network_replace.html"
+CHECK = "check"
+UNPROCESSABLE = 422
+_TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+_FIELDS = ("name", "subnets", "mtu", "labels", "options", "reason")
+_ON_SUBNETS = ("subnet", "gateway", "ip_range")
+
+
+def _area(rows: int) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows, "spellcheck": "false", "class": "mono"})
+
+
+class ReplaceForm(forms.Form):
+    """Settings of an overlay and why they change. Whether they fit is the plan's to say."""
+
+    name = forms.CharField(required=False, widget=forms.TextInput(attrs=_TYPED))
+    keep_name = forms.BooleanField(required=False)
+    subnets = forms.CharField(required=False, widget=_area(2))
+    mtu = forms.IntegerField(
+        required=False,
+        label="MTU",
+        widget=forms.TextInput(attrs={**_TYPED, "class": "mono", "inputmode": "numeric"}),
+        error_messages={"invalid": "The MTU is a whole number of bytes, such as 1450."},
+    )
+    attachable = forms.BooleanField(required=False)
+    internal = forms.BooleanField(required=False)
+    encrypted = forms.BooleanField(required=False)
+    labels = forms.CharField(required=False, widget=_area(3))
+    options = forms.CharField(required=False, label="Driver options", widget=_area(2))
+    reason = forms.CharField(
+        label="Why",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say why: whoever approves decides by it, and the history keeps it."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.use_required_attribute = False  # the button "Check" takes a form that is not complete
+
+    def clean_subnets(self) -> tuple[IpamConfig, ...]:
+        """One a line: subnet, then gateway and IP range where wanted."""
+        rows = [line.split() for line in self.cleaned_data["subnets"].splitlines() if line.strip()]
+        if any(len(words) > len(_ON_SUBNETS) for words in rows):
+            raise ValidationError("Write one subnet a line: subnet, gateway, IP range, with blanks in between.")
+        return tuple(IpamConfig(**dict(zip(_ON_SUBNETS, words, strict=False))) for words in rows)
+
+    def clean_labels(self) -> tuple[tuple[str, str], ...]:
+        """(key, value) pairs, one a line."""
+        return _pairs(self.cleaned_data["labels"])
+
+    def clean_options(self) -> tuple[tuple[str, str], ...]:
+        """(key, value) pairs, one a line."""
+        return _pairs(self.cleaned_data["options"])
+
+    def settings(self) -> NetworkSettings:
+        """What was typed; fields that cannot be read count as empty. Call after ``is_valid``."""
+        read = self.cleaned_data
+        return NetworkSettings(
+            name=read.get("name", ""),
+            subnets=read.get("subnets", ()),
+            mtu=read.get("mtu"),
+            attachable=read.get("attachable", False),
+            internal=read.get("internal", False),
+            encrypted=read.get("encrypted", False),
+            labels=read.get("labels", ()),
+            options=read.get("options", ()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A field with what the plan says beside it."""
+
+    field: forms.BoundField
+    findings: tuple[Finding, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it has to be mended."""
+        return bool(self.field.errors) or any(finding.level is Level.BLOCKER for finding in self.findings)
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """The form and the plan that follows from it."""
+
+    cluster: Cluster
+    network_id: str
+    form: ReplaceForm
+    request: ReplaceRequest
+    plan: ReplacePlan
+    replaces: ChangeRequest | None = None
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """The typed fields by name."""
+        return {name: Row(self.form[name], self._beside(name)) for name in _FIELDS}
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing but the name differs from what is there."""
+        return self.plan.before == self.plan.after
+
+    @property
+    def blockers(self) -> list[Finding]:
+        """Blockers that stand beside no field."""
+        return [f for f in self.plan.blockers if f.about != "field" and f.code != "no-change"]
+
+    @property
+    def problems(self) -> int:
+        """How many things have to be mended; the missing reason apart."""
+        unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
+        return unread + len(self.plan.blockers)
+
+    def forget_missing_reason(self) -> None:
+        """While the form is typed, a reason that is not there yet is no mistake."""
+        self.form.errors.pop("reason", None)
+
+    def _beside(self, name: str) -> tuple[Finding, ...]:
+        subjects = _ON_SUBNETS if name == "subnets" else (name,)
+        return tuple(f for f in self.plan.findings if f.about == "field" and f.subject in subjects)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def network_replace(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
+    """The form with the plan beside it; posted, it becomes a change request, unless something has to be mended."""
+    asker(request)
+    cluster = get_cluster(request, name)
+    if request.method == "POST":
+        return _ask(request, cluster, network_id)
+    return render(
+        request,
+        PAGE,
+        {"draft": _start(cluster, ReplaceRequest(network_id=network_id, settings=_now(cluster, network_id)))},
+    )
+
+
+@require_POST
+def network_replace_preview(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
+    """What the form would do, while it is typed."""
+    asker(request)
+    draft = _read(get_cluster(request, name), network_id, request.POST)
+    draft.forget_missing_reason()
+    return render(request, f"{PAGE}#answer", {"draft": draft})
+
+
+def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
+    """The form, filled with what ``old`` asked for; posted, what replaces it."""
+    plan = ReplacePlan.of(old.plan_record.plan())
+    if request.method == "POST":
+        return _ask(request, old.cluster, plan.network_id, replaces=old)
+    return render(request, PAGE, {"draft": _start(old.cluster, plan.request, replaces=old)})
+
+
+def _ask(
+    request: HttpRequest, cluster: Cluster, network_id: str, *, replaces: ChangeRequest | None = None
+) -> HttpResponse:
+    draft = _read(cluster, network_id, request.POST, replaces=replaces)
+    if CHECK in request.POST:
+        draft.forget_missing_reason()
+        return render(request, PAGE, {"draft": draft})
+    if draft.form.errors or draft.problems:
+        return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
+    person = asker(request)
+    others = replaces is not None and replaces.status == ChangeStatus.PENDING and replaces.author_id != person.pk
+    change = changes.submit(
+        cluster=cluster,
+        kind=replace_plans.KIND,
+        request=draft.request,
+        author=person,
+        reason=draft.form.cleaned_data["reason"],
+        now=timezone.now(),
+        replaces=None if others else replaces,
+    )
+    return redirect("change", change.pk)
+
+
+def _now(cluster: Cluster, network_id: str) -> NetworkSettings:
+    """The settings that the network has. Raises Http404 when it is not there, or was never seen."""
+    swarm = cluster.swarm()
+    found = next((n for n in swarm.networks if n.id == network_id and n.scope == "swarm"), None) if swarm else None
+    if found is None or found.ingress:
+        raise Http404
+    return network_settings.of_network(found)
+
+
+def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest | None = None) -> Draft:
+    settings = request.settings
+    data = {
+        "name": settings.name,
+        "keep_name": request.keep_name,
+        "subnets": "\n".join(" ".join(filter(None, (r.subnet, r.gateway, r.ip_range))) for r in settings.subnets),
+        "mtu": "" if settings.mtu is None else settings.mtu,
+        "attachable": settings.attachable,
+        "internal": settings.internal,
+        "encrypted": settings.encrypted,
+        "labels": "\n".join(f"{key}={value}" for key, value in settings.labels),
+        "options": "\n".join(f"{key}={value}" for key, value in settings.options),
+    }
+    draft = _read(cluster, request.network_id, data, replaces=replaces)
+    draft.forget_missing_reason()
+    return draft
+
+
+def _read(cluster: Cluster, network_id: str, data: Any, *, replaces: ChangeRequest | None = None) -> Draft:
+    _now(cluster, network_id)
+    form = ReplaceForm(data)
+    form.full_clean()
+    asked = ReplaceRequest(
+        network_id=network_id, settings=form.settings(), keep_name=bool(form.cleaned_data.get("keep_name"))
+    )
+    plan = ReplacePlan.of(changes.preview(cluster=cluster, request=asked, kind=replace_plans.KIND))
+    return Draft(cluster=cluster, network_id=network_id, form=form, request=asked, plan=plan, replaces=replaces)
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wrong = [line for line in lines if "=" not in line]
+    if wrong:
+        raise ValidationError(f"Write key=value on each line. Without “=”: {', '.join(wrong)}")
+    return tuple((key.strip(), value.strip()) for key, _, value in (line.partition("=") for line in lines))

@@ -1,0 +1,108 @@
+"""Stages on an overlay that is replaced: services on it, one that only remembers it, and what must be so in the end."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from overlayweb.domain import network_settings
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
+from overlayweb.domain.specs import differences
+from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+from overlayweb.models import Job
+from overlayweb.simulator.simulation import empty
+from overlayweb.simulator.world import World
+from tests.faults import stage
+
+if TYPE_CHECKING:
+    from tests.faults.director import Run
+
+OLD = "shop"
+NEW = "shop-wide"
+SUBNET = "10.31.0.0/24"
+WIDER = "10.32.0.0/22"
+SECOND = stage.SECOND
+FIRST = {"Parallelism": 1, "Order": "start-first", "Monitor": SECOND}
+AFTER_THE_OTHER = {"Parallelism": 1, "Order": "stop-first", "Monitor": SECOND}
+
+
+def content(world: World, nodes: int) -> None:
+    """Four services on two overlays, and one that has left the first."""
+    empty(world, nodes)
+    for name, subnet in ((OLD, SUBNET), ("side", "10.33.0.0/24")):
+        body = {"Name": name, "Driver": "overlay", "IPAM": {"Config": [{"Subnet": subnet}]}, "Labels": {"team": name}}
+        world.create_network(body)
+    world.advance(to=world.now + 2)
+    on_shop = {"Target": OLD, "Aliases": ["api", "backend"], "DriverOpts": {"colour": "blue"}}
+    for spec in (
+        _service("web", 2, [{"Target": "side"}, on_shop], FIRST),
+        _service("worker", 1, [{"Target": OLD}], AFTER_THE_OTHER),
+        _service("agent", None, [{"Target": OLD}], None),
+        _service("left", 1, [{"Target": OLD}, {"Target": "side"}], FIRST),
+        _service("inner", 1, [{"Target": "side"}], None),
+    ):
+        world.create_service(spec)
+    world.advance(to=world.now + stage.AT_REST)
+    left = world.service("left")
+    spec = copy.deepcopy(left["Spec"])
+    spec["TaskTemplate"]["Networks"] = spec["TaskTemplate"]["Networks"][1:]
+    world.update_service("left", left["Version"]["Index"], spec)
+    world.advance(to=world.now + stage.AT_REST)
+
+
+def request(swarm: Swarm, *, keep_name: bool) -> ReplaceRequest:
+    """A wider subnet and another MTU."""
+    old = next(network for network in swarm.networks if network.name == OLD)
+    settings = replace(
+        network_settings.of_network(old), name=NEW, mtu=1400, subnets=(IpamConfig(subnet=WIDER, gateway="10.32.0.1"),)
+    )
+    return ReplaceRequest(network_id=old.id, settings=settings, keep_name=keep_name)
+
+
+def different(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    """What is not as it must be: the networks, and each service but for the network in the old one's place."""
+    plan = ReplacePlan.of(job.plan())
+    wanted = plan.after if job.status == JobStatus.SUCCEEDED else plan.before
+    names = sorted(network.name for network in now.networks if network.scope == "swarm" and network.registered)
+    if names != sorted(["ingress", "side", wanted.name]):
+        yield f"there are {names}"
+        return
+    there = next(network for network in now.networks if network.name == wanted.name)
+    if network_settings.of_network(there) != wanted:
+        yield f"{there.name} is {network_settings.of_network(there)}"
+    for service in now.services:
+        was = next(row for row in before.services if row.id == service.id)
+        yield from _of_service(run, before, now, (was, service), (plan.network_id, there))
+
+
+def _of_service(
+    run: "Run", before: Swarm, now: Swarm, pair: tuple[Service, Service], networks: tuple[str, Network]
+) -> Iterator[str]:
+    (was, service), (old, there) = pair, networks
+    document = was.spec.document()
+    for row in document["TaskTemplate"].get("Networks") or ():
+        row["Target"] = there.id if row["Target"] == old else row["Target"]
+    is_now = service.spec.document()
+    if service.name in run.story.edited:
+        assert is_now["TaskTemplate"]["ContainerSpec"].pop("Env", [""])[0].startswith("EDITED="), "an edit is lost"
+    if is_now != document:
+        yield f"{service.name} differs at {differences(type(was.spec).of(document), type(was.spec).of(is_now))}"
+    running = now.running_on(service.id)
+    if len(running) != len(before.running_on(was.id)):
+        yield f"{service.name} runs {len(running)}"
+    if any(set(swarm_task.network_ids) != set(service.network_ids) for swarm_task in running):
+        yield f"containers of {service.name} are on other networks"
+
+
+def _service(name: str, replicas: int | None, networks: list[Any], config: dict[str, Any] | None) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "Name": name,
+        "Labels": {},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": "shop/web:1", "Init": True, "StopGracePeriod": 3 * SECOND},
+            "Networks": networks,
+        },
+        "Mode": {"Global": {}} if replicas is None else {"Replicated": {"Replicas": replicas}},
+    }
+    return {**spec, "UpdateConfig": config} if config else spec
