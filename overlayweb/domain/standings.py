@@ -4,20 +4,21 @@ Both sides are the same small record, so that they can be held against each othe
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from overlayweb.domain import ingress_plans
 from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX, MTU_OPTION, VXLAN_IDS_OPTION, settings_of
+from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import IngressPlan, IngressSettings, Plan
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import canonical
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 
-ENCRYPTED_OPTION = "encrypted"
 NONE = "none"
 UNSET = "unset"
+YES = "yes"
 
 
 class Subject(StrEnum):
@@ -115,6 +116,40 @@ def of_network(network: Network) -> Standing:
 _OWN_OPTIONS = frozenset({MTU_OPTION, ENCRYPTED_OPTION, VXLAN_IDS_OPTION})
 
 
+def of_settings(settings: NetworkSettings) -> Standing:
+    """An overlay with these settings. Where no subnet was named, Swarm may have chosen any."""
+    named = tuple(row for row in settings.subnets if row.subnet)
+    return Standing(
+        subject=Subject.NETWORK,
+        name=settings.name,
+        values=(
+            *((("Subnets", subnets_text(named)),) if named else ()),
+            ("MTU", str(settings.mtu or UNSET)),
+            ("Attachable", _yes(settings.attachable)),
+            ("Internal", _yes(settings.internal)),
+            ("Encrypted", _yes(settings.encrypted)),
+            ("Labels", _pairs(settings.labels)),
+            ("Options", _pairs(settings.options)),
+        ),
+    )
+
+
+def network_settings(standing: Standing) -> NetworkSettings:
+    """The settings that an overlay's standing tells of, so that they can be asked for again."""
+    told = dict(standing.values)
+    subnets = told.get("Subnets", NONE)
+    return NetworkSettings(
+        name=standing.name,
+        subnets=tuple(map(_ipam, subnets.split(", "))) if subnets != NONE else (),
+        mtu=int(told["MTU"]) if told["MTU"].isdecimal() else None,
+        attachable=told["Attachable"] == YES,
+        internal=told["Internal"] == YES,
+        encrypted=told["Encrypted"] == YES,
+        labels=pairs_of(told["Labels"]),
+        options=pairs_of(told["Options"]),
+    )
+
+
 def of_ports(service_name: str, ports: Iterable[PublishedPort]) -> Standing:
     """The published ports of a service."""
     return Standing(subject=Subject.PORTS, name=service_name, values=(("Ports", ports_text(ports)),))
@@ -138,7 +173,8 @@ def ports_of(text: str) -> tuple[PublishedPort, ...]:
 
 def of_plan(plan: Plan) -> tuple[Standing, ...]:
     """What the plan says shall be, once it is carried out."""
-    return (*(s for kind, read in _READERS if isinstance(plan, kind) for s in read(plan)), *_ports(plan))
+    made = _ingress_plan(plan) if isinstance(plan, IngressPlan) else _overlay_plan(plan)
+    return (*made, *_ports(plan))
 
 
 def seen(swarm: Swarm) -> tuple[Standing, ...]:
@@ -159,14 +195,20 @@ def service_of(standing: Standing, swarm: Swarm) -> Service | None:
     return next((s for s in swarm.services if s.name == standing.name), None)
 
 
-def _ingress_plan(plan: Plan) -> Iterator[Standing]:
-    made = IngressPlan.of(plan)
+def _ingress_plan(made: IngressPlan) -> Iterator[Standing]:
     # A repair that leaves the ingress in place approves nothing about its settings.
     if made.kind == ingress_plans.KIND or any(step.name == "create" for step in made.steps):
         yield of_ingress(made.after)
 
 
-_READERS: tuple[tuple[type[Plan], Callable[[Plan], Iterable[Standing]]], ...] = ((IngressPlan, _ingress_plan),)
+def _overlay_plan(plan: Plan) -> Iterator[Standing]:
+    """By what plans of overlays hold: ``before`` is what leaves, ``after``, or what was asked for, what comes."""
+    before, after = getattr(plan, "before", None), getattr(plan, "after", getattr(plan.request, "settings", None))
+    stays = isinstance(before, NetworkSettings) and isinstance(after, NetworkSettings) and after.name == before.name
+    if isinstance(before, NetworkSettings) and not stays:
+        yield Standing(subject=Subject.NETWORK, name=before.name, there=False)
+    if isinstance(after, NetworkSettings):
+        yield of_settings(after)
 
 
 def _ports(plan: Plan) -> Iterator[Standing]:
@@ -192,10 +234,16 @@ def _subnet(ipam: IpamConfig) -> str:
     return f"{ipam.subnet}{gateway}{f' range {ipam.ip_range}' if ipam.ip_range else ''}"
 
 
+def _ipam(words: str) -> IpamConfig:
+    subnet, *rest = words.split(" ")
+    told = dict(zip(rest[::2], rest[1::2], strict=True))
+    return IpamConfig(subnet=subnet, gateway=told.get("gateway", ""), ip_range=told.get("range", ""))
+
+
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     kept = (f"{key}={value}" for key, value in sorted(pairs) if not key.startswith(JOB_LABEL_PREFIX))
     return "\n".join(kept) or NONE
 
 
 def _yes(flag: object) -> str:
-    return "yes" if flag else "no"
+    return YES if flag else "no"

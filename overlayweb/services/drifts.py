@@ -13,6 +13,7 @@ from overlayweb.domain import drift, policy
 from overlayweb.domain import standings as domain_standings
 from overlayweb.domain.drift import Approved, Drift, Report
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.standings import Standing, Subject
 from overlayweb.models import Adoption, Cluster, Job, codec
 from overlayweb.services import roles
@@ -78,6 +79,13 @@ def of_network(*, cluster: Cluster, name: str) -> Drift | None:
     found = report(cluster=cluster)
     rows = found.drifts if found else ()
     return next((row for row in rows if row.subject is Subject.NETWORK and row.name == name), None)
+
+
+def network_as_approved(*, cluster: Cluster, name: str) -> NetworkSettings | None:
+    """What forms begin with that ask for the change back: the approved settings of a network that drifted."""
+    found = of_network(cluster=cluster, name=name)
+    approved = found.approved.standing if found and found.approved else None
+    return domain_standings.network_settings(approved) if approved and approved.there else None
 
 
 @lru_cache(maxsize=16)

@@ -1,18 +1,20 @@
 """What was approved against what is: by examples, and that adopting all of it leaves nothing."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overlayweb.domain import drift, ingress_plans, repair_plans, standings
+from overlayweb.domain import drift, ingress_plans, network_settings, repair_plans, standings
 from overlayweb.domain.drift import Approved, Report, What
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Plan, Request
 from overlayweb.domain.ports import PublishedPort
 from overlayweb.domain.standings import Standing, Subject
-from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 from tests.domain.builders import NOW, make_ingress, make_network, make_request, make_service, make_swarm
 from tests.domain.examples import EXAMPLES
 
@@ -205,3 +207,72 @@ def test_an_ingress_that_was_approved_can_be_asked_for_again(
 ) -> None:
     wanted = make_request(subnet, mtu=mtu, gateway="10.0.0.9", labels=tuple(sorted(labels.items()))).settings
     assert standings.ingress_settings(standings.of_ingress(wanted)) == wanted
+
+
+OVERLAY = st.builds(
+    NetworkSettings,
+    name=NAMES,
+    subnets=st.lists(
+        st.builds(
+            IpamConfig,
+            subnet=st.sampled_from(["10.0.9.0/24", "10.5.0.0/16"]),
+            gateway=st.sampled_from(["", "10.0.9.1"]),
+            ip_range=st.sampled_from(["", "10.0.9.128/25"]),
+        ),
+        max_size=2,
+    ).map(tuple),
+    mtu=st.sampled_from([None, 1400]),
+    attachable=FLAGS,
+    internal=FLAGS,
+    encrypted=FLAGS,
+    labels=LABELS.map(lambda pairs: tuple(sorted(pairs.items()))),
+    options=LABELS.map(lambda pairs: tuple(sorted(pairs.items()))),
+)
+
+
+@settings(max_examples=EXAMPLES)
+@given(OVERLAY)
+def test_an_overlay_that_was_approved_can_be_asked_for_again(wanted: NetworkSettings) -> None:
+    assert standings.network_settings(standings.of_settings(wanted)) == wanted
+
+
+@settings(max_examples=EXAMPLES)
+@given(networks())
+def test_an_overlay_as_it_is_tells_what_its_settings_tell(network: Network) -> None:
+    chosen = network_settings.of_network(network)
+    told, seen = dict(standings.of_settings(chosen).values), dict(standings.of_network(network).values)
+    assert all(seen[key] == value for key, value in told.items() if key != "MTU" or network.mtu != "abc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlayPlan(Plan):
+    """A plan that changes an overlay, as the kinds of overlays are shaped."""
+
+    before: NetworkSettings | None
+    after: NetworkSettings | None
+
+
+def test_plans_of_overlays_say_what_comes_and_what_leaves() -> None:
+    old, new = NetworkSettings(name="backend"), NetworkSettings(name="roomy")
+
+    def said(before: NetworkSettings | None, after: NetworkSettings | None) -> list[tuple[str, bool]]:
+        plan = OverlayPlan(
+            kind="overlay",
+            cluster_id="c",
+            request=Request(),
+            steps=(),
+            effects=(),
+            keeps_working=(),
+            findings=(),
+            commands=(),
+            expected_seconds=1,
+            fingerprint="f",
+            before=before,
+            after=after,
+        )
+        return [(standing.name, standing.there) for standing in standings.of_plan(plan)]
+
+    assert said(None, new) == [("roomy", True)]
+    assert said(old, new) == [("backend", False), ("roomy", True)]
+    assert said(old, old) == [("backend", True)]
+    assert said(old, None) == [("backend", False)]
