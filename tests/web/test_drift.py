@@ -61,6 +61,7 @@ def test_a_changed_ingress_is_told_with_both_values_and_who_approved(done: Job, 
     assert f"Approved with change {done.change_id} of Ana Author, carried out 1 h ago" in page
     assert "1 thing differs from what was approved" in text(as_author.get("/clusters/prod/"))
     assert "1 thing differs" in text(as_author.get(f"{DRIFT}/count"))
+    assert f'hx-get="{DRIFT}/count"' in as_author.get("/clusters/prod/networks/").content.decode()
 
 
 def test_the_change_back_begins_with_what_was_approved(done: Job, as_author: Client) -> None:
