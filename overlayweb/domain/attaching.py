@@ -4,7 +4,7 @@ An attachment is one row of ``TaskTemplate.Networks``: ``Target`` (the network's
 Before API 1.25 the rows were in the spec's own ``Networks``; an engine refuses to change them there.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from overlayweb.domain.specs import Document, Spec
@@ -45,6 +45,45 @@ def moved(spec: Spec, *, known: Collection[str], wanted: Sequence[str]) -> Spec:
             result += put
             put = []
     document["TaskTemplate"]["Networks"] = result
+    return Spec.of(document)
+
+
+def linked(spec: Spec, *, attach: Mapping[str, Sequence[str]], detach: Collection[str]) -> Spec:
+    """The spec attached to each network of ``attach`` with these aliases, and to none of ``detach``, all full ids.
+
+    Rows of other networks stay as they are and where they are, and so does one of ``attach`` that is there. Rows in the
+    deprecated place move to the task template, as the ``docker`` command moves them. Nothing to do: the same spec.
+    """
+    document = spec.document()
+    before = _rows(document) or document.get("Networks") or []
+    kept = [row for row in before if row["Target"] not in detach]
+    there = {row["Target"] for row in kept}
+    new: list[Document] = [
+        {"Target": key, "Aliases": [*aliases]} if aliases else {"Target": key}
+        for key, aliases in attach.items()
+        if key not in there
+    ]
+    return spec if len(kept) == len(before) and not new else _with_rows(document, [*kept, *new])
+
+
+def unlinked(spec: Spec, *, original: Spec, networks: Collection[str]) -> Spec:
+    """The spec attached to each of ``networks`` exactly as ``original`` is, and to all others as it is."""
+    was = original.document()
+    rows = _rows(was) or was.get("Networks") or []
+    document = spec.document()
+    now = _rows(document) or document.get("Networks") or []
+    others = {row["Target"]: row for row in now if row["Target"] not in networks}
+    put = [others.pop(row["Target"], row) for row in rows if row["Target"] in networks or row["Target"] in others]
+    put += others.values()
+    return spec if put == now else _with_rows(document, put)
+
+
+def _with_rows(document: Document, rows: list[Document]) -> Spec:
+    document.pop("Networks", None)
+    template = document.setdefault("TaskTemplate", {})
+    template["Networks"] = rows
+    if not rows:
+        del template["Networks"]  # as the engine gives it back
     return Spec.of(document)
 
 

@@ -2,9 +2,10 @@
 
 from overlayweb.workflows.ingress_rebuild import IngressRebuild
 from overlayweb.workflows.mesh_repair import MeshRepair
+from overlayweb.workflows.network_connect import NetworkConnect
 from overlayweb.workflows.network_replace import NetworkReplace
 from overlayweb.workflows.runner import Workflow
 
 WORKFLOWS: dict[str, Workflow] = {
-    workflow.kind: workflow for workflow in (IngressRebuild(), MeshRepair(), NetworkReplace())
+    workflow.kind: workflow for workflow in (IngressRebuild(), MeshRepair(), NetworkReplace(), NetworkConnect())
 }
