@@ -77,9 +77,9 @@ class Cell:
 
     @property
     def kind(self) -> str:
-        """What the cell shows: a kind of ``ORDER``, "pool" or "free"."""
+        """What the cell shows: the kind that has the most of it, by ``ORDER`` where several do, "pool" or "free"."""
         if self.ranges:
-            return self.ranges[0].kind
+            return max(self.ranges, key=lambda row: min(row.subnet.size, self.subnet.size)).kind
         return POOL if self.in_pool else "free"
 
     @property

@@ -105,7 +105,7 @@ def test_knows_everything_of_a_cluster() -> None:
         ("shop", 2, ("office",)),
     ]
     cell = found.cells[20]
-    assert (str(cell.subnet), cell.kind, cell.clashes, cell.share) == ("10.20.0.0/16", "overlay", True, 1.0)
+    assert (str(cell.subnet), cell.kind, cell.clashes, cell.share) == ("10.20.0.0/16", "reserved", True, 1.0)
     assert found.cells[0].share == 1 / 256
     assert (found.cells[1].kind, found.cells[1].held) == ("pool", 0)
 
