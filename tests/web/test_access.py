@@ -49,6 +49,8 @@ NOT_FOR_READERS = {
     "job-cancel",
     "job-restore",
     "job-resume",
+    "network-replace",
+    "network-replace-preview",
     "readiness-check",
 }
 FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
@@ -68,6 +70,7 @@ BY_POST_ONLY = {
     "job-cancel",
     "job-restore",
     "job-resume",
+    "network-replace-preview",
     "people-approval",
     "people-invite",
     "people-role",
@@ -86,6 +89,7 @@ def address(route: str, change: ChangeRequest) -> str:
     """The route's address with everything that exists in it."""
     pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == route)
     known = {"name": change.cluster.name, "pk": change.pk, "token": "not-a-token", "role": "worker"}
+    known["network_id"] = "id-backend"
     return reverse(route, kwargs={key: known[key] for key in pattern.pattern.converters})
 
 
