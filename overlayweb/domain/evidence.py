@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from overlayweb.domain import address_troubles, capacity
-from overlayweb.domain.ingress_settings import ipv4_ipam, settings_of
+from overlayweb.domain import inventory
+from overlayweb.domain.ingress_settings import ipv4_ipam
+from overlayweb.domain.inventory import ListedNetwork
 from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
 
 MOST = 3
@@ -121,15 +122,16 @@ def service(scene: Scene) -> Iterator[str]:
 
 def room(scene: Scene) -> Iterator[str]:
     """How full the networks concerned are: fullest first. Addresses are to blame only where one is full."""
-    fullest = sorted(_rooms(scene), key=lambda row: row[1].free)
+    fullest = sorted(_rooms(scene), key=lambda row: row.usable - row.used)
     if not fullest:
         return
-    full = [(found, left) for found, left in fullest if left.free <= 0]
-    for found, left in full[:MOST]:
-        yield f"{_named(found)} is full: {left.used} of {left.usable} addresses are taken."
+    full = [row for row in fullest if row.used >= row.usable]
+    for row in full[:MOST]:
+        yield f"{row.name} {row.subnets} is full: {row.used} of {row.usable} addresses are taken."
     if not full:
-        found, left = fullest[0]
-        yield f"Addresses are not short: {_named(found)} has {left.free} of {left.usable} left, the least of them."
+        least = fullest[0]
+        left = least.usable - least.used
+        yield f"Addresses are not short: {least.name} {least.subnets} has the least, {left} of {least.usable} left."
 
 
 def unallocated(scene: Scene) -> Iterator[str]:
@@ -240,14 +242,9 @@ def _concerned(scene: Scene) -> tuple[Network, ...]:
     return tuple(n for n in overlays if n.id in mine.network_ids or (n.ingress and mine.ingress_ports))
 
 
-def _rooms(scene: Scene) -> Iterator[tuple[Network, capacity.Room]]:
-    for found in _concerned(scene):
-        if found.ingress:
-            left = capacity.ingress_room(swarm=scene.swarm, settings=settings_of(found))
-        else:
-            left = address_troubles.overlay_room(swarm=scene.swarm, network=found)
-        if left is not None:
-            yield found, left
+def _rooms(scene: Scene) -> list[ListedNetwork]:
+    concerned = {network.id for network in _concerned(scene)}
+    return [row for row in inventory.networks(scene.swarm) if row.network_id in concerned and row.usable]
 
 
 def _is(wanted: str, identity: str, name: str) -> bool:
