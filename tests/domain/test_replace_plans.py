@@ -1,0 +1,131 @@
+"""Plans of a replacement: what happens to each service, over which networks, and what is in the way."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from overlayweb.domain import attaching, network_settings, planners, replace_plans
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Level
+from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
+from overlayweb.domain.specs import Spec
+from overlayweb.domain.swarm import IpamConfig, Mode, Network, Service, Swarm
+from overlayweb.models import codec
+from tests.domain.builders import make_network, make_node, make_service, make_swarm
+
+FIRST = {"Order": "start-first", "Parallelism": 1}
+
+
+def backend(**changes: Any) -> Network:
+    return make_network("backend", "10.0.9.0/24", **{"attachable": False, **changes})
+
+
+def swarm(*services: Service, **changes: Any) -> Swarm:
+    old = changes.pop("old", backend())
+    return make_swarm(services=services, networks=[old, make_network("payments", "10.9.1.0/24")], **changes)
+
+
+def on_backend(name: str = "shop_web", **changes: Any) -> Service:
+    return make_service(name, **{"published": (), "network_ids": ("id-backend",), "update_config": FIRST, **changes})
+
+
+def plan(there: Swarm, *, keep_name: bool = False, **changes: Any) -> ReplacePlan:
+    settings = network_settings.of_network(there.networks[[n.id for n in there.networks].index("id-backend")])
+    wanted = replace(settings, **{"name": "wide", "subnets": (IpamConfig(subnet="10.31.0.0/22"),), **changes})
+    request = ReplaceRequest(network_id="id-backend", settings=wanted, keep_name=keep_name)
+    return replace_plans.build(swarm=there, request=request)
+
+
+def codes(found: ReplacePlan, level: Level) -> set[str]:
+    return {finding.code for finding in found.findings if finding.level is level}
+
+
+def test_start_first_services_are_never_dark_and_restart_twice() -> None:
+    found = plan(swarm(on_backend(), make_service("wiki", published=())))
+    assert [(e.service_name, e.restarts, e.dark_seconds) for e in found.effects] == [("shop_web", 2, 0.0)]
+    assert found.blockers == ()
+
+
+def test_a_single_container_that_stops_first_is_dark_in_each_update_and_said_so() -> None:
+    found = plan(swarm(on_backend(replicas=1, update_config=None)))
+    assert found.effects[0].dark_seconds > 0
+    assert "service-dark" in codes(found, Level.WARNING)
+
+
+def test_the_same_name_takes_two_moves_over_a_network_that_overlaps_nothing() -> None:
+    found = plan(swarm(on_backend()), keep_name=True, subnets=(IpamConfig(subnet="10.0.9.0/24"),), mtu=1400)
+    assert found.blockers == ()
+    assert found.interim is not None
+    assert [made.name for made in found.made] == ["backend-interim", "backend"]
+    assert found.interim.subnets[0].subnet not in {"10.0.9.0/24", "10.9.1.0/24", ""}
+    assert found.effects[0].restarts == 4
+    assert [step.name for step in found.steps if step.point_of_no_return] == ["remove-1"]
+
+
+def test_beside_the_old_network_its_own_subnet_and_name_are_taken() -> None:
+    found = plan(swarm(on_backend()), name="backend", subnets=(IpamConfig(subnet="10.0.9.0/25"),))
+    assert {"name-taken", "subnet-overlap"} <= codes(found, Level.BLOCKER)
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [
+        ({"update_state": "updating"}, "service-updating"),
+        ({"update_state": "paused"}, "service-update-paused"),
+        ({"mode": Mode.REPLICATED_JOB}, "service-job"),
+        ({"runtime": "plugin"}, "service-plugin"),
+        ({"labels": (("com.overlayweb.self", ""),)}, "own-service"),
+    ],
+)
+def test_services_that_must_not_be_touched_block_it(service: dict[str, Any], code: str) -> None:
+    assert code in codes(plan(swarm(on_backend(**service))), Level.BLOCKER)
+
+
+def test_encryption_is_refused_while_a_node_runs_windows() -> None:
+    there = swarm(on_backend(), nodes=[make_node("node1"), make_node("node2", os="windows")])
+    assert "encrypted-windows" in codes(plan(there, encrypted=True), Level.BLOCKER)
+
+
+def test_a_network_that_is_gone_or_stays_as_it_is_is_refused() -> None:
+    gone = replace_plans.build(swarm=swarm(), request=ReplaceRequest(network_id="id-none", settings=NetworkSettings()))
+    assert codes(gone, Level.BLOCKER) == {"network-gone"}
+    same = plan(swarm(), name="backend", subnets=(IpamConfig(subnet="10.0.9.0/24", gateway="10.0.9.1"),))
+    assert "no-change" in codes(same, Level.BLOCKER)
+
+
+def test_containers_outside_services_are_warned_of() -> None:
+    assert "standalone-containers" in codes(plan(swarm(old=backend(attachable=True))), Level.WARNING)
+
+
+def test_a_service_that_only_remembers_the_network_is_written_once_more_and_not_restarted() -> None:
+    left = make_service("left", published=(), previous_spec=on_backend("left").spec)
+    found = plan(swarm(left))
+    assert [(e.service_name, e.restarts) for e in found.effects] == [("left", 0)]
+
+
+def test_only_what_it_depends_on_voids_it() -> None:
+    before = plan(swarm(on_backend()))
+    other = plan(swarm(on_backend(), make_service("wiki")))
+    moved = plan(swarm(on_backend(update_config={"Order": "stop-first"})))
+    assert planners.drift(before=before, now=other) == ()
+    assert planners.drift(before=before, now=moved) == ("Attached service shop_web has been changed: its spec.",)
+
+
+def test_a_plan_is_kept_word_by_word() -> None:
+    found = plan(swarm(on_backend()), keep_name=True)
+    assert codec.load_plan(codec.dump(found)) == found
+
+
+def test_aliases_and_options_go_along_and_other_networks_keep_their_place() -> None:
+    rows: list[dict[str, Any]] = [
+        {"Target": "side"},
+        {"Target": "old", "Aliases": ["api"], "DriverOpts": {"a": "b"}},
+        {"Target": "end"},
+    ]
+    spec = Spec.of({"Name": "web", "TaskTemplate": {"Networks": rows}})
+    both = attaching.moved(spec, known={"old", "new"}, wanted=("old", "new"))
+    assert attaching.networks_of(both) == ("side", "old", "new", "end")
+    only = attaching.moved(both, known={"old", "new"}, wanted=("new",))
+    assert only.document()["TaskTemplate"]["Networks"][1] == {**rows[1], "Target": "new"}
+    assert attaching.moved(only, known={"old", "new"}, wanted=("old",)) == spec
