@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from overlayweb.domain import address_troubles, inventory
 from overlayweb.domain.inventory import NetworkState, ServiceState
-from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm
+from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm, SwarmTask
 from tests.domain.builders import (
     make_bridge,
     make_ingress,
@@ -26,7 +26,8 @@ OVERLAYS = tuple(make_network(f"net{number}", f"10.0.{number}.0/24") for number 
 @st.composite
 def swarms(draw: st.DrawFn) -> Swarm:
     """Services on some of four overlays, with tasks in all kinds of states."""
-    services, tasks = [], []
+    services: list[Service] = []
+    tasks: list[SwarmTask] = []
     for number in range(draw(st.integers(0, 5))):
         on = tuple(draw(st.sets(st.sampled_from(OVERLAYS))))
         ids = tuple(network.id for network in on)
