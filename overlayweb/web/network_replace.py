@@ -18,9 +18,10 @@ from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.swarm import IpamConfig
 from overlayweb.models import ChangeRequest, Cluster
-from overlayweb.services import changes
+from overlayweb.services import changes, drifts
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
+from overlayweb.web.drift import BACK
 
 PAGE = "network_replace.html"
 CHECK = "check"
@@ -152,11 +153,10 @@ def network_replace(request: HttpRequest, name: str, network_id: str) -> HttpRes
     cluster = get_cluster(request, name)
     if request.method == "POST":
         return _ask(request, cluster, network_id)
-    return render(
-        request,
-        PAGE,
-        {"draft": _start(cluster, ReplaceRequest(network_id=network_id, settings=_now(cluster, network_id)))},
-    )
+    settings = _now(cluster, network_id)
+    approved = drifts.network_as_approved(cluster=cluster, name=settings.name) if BACK in request.GET else None
+    wanted = ReplaceRequest(network_id=network_id, settings=approved or settings, keep_name=approved is not None)
+    return render(request, PAGE, {"draft": _start(cluster, wanted)})
 
 
 @require_POST

@@ -193,3 +193,17 @@ def test_many_drifts_are_paged(cluster: Cluster, swarm: Swarm, as_author: Client
     page = as_author.get(DRIFT).content.decode()
     assert len(re.findall(r"was made outside", page)) == 50
     assert "1 to 50 of 120" in page
+
+
+def test_a_changed_network_is_replaced_by_what_was_approved(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    page = as_author.get(DRIFT)
+    as_author.post(f"{DRIFT}/record", {"digest": value(page, "digest")})
+    *others, payments = swarm.networks
+    see(cluster, replace(swarm, networks=(*others, replace(payments, mtu="1300", id="made-anew"))))
+    page = as_author.get(DRIFT)
+    assert "MTU unset as approved 1300 as found" in text(page)
+    link = re.search(r'href="([^"]*/replace\?back=payments)"', page.content.decode())
+    assert link is not None
+    form = as_author.get(link[1])
+    assert value(form, "mtu") == ""
+    assert value(as_author.get(link[1].partition("?")[0]), "mtu") == "1300"
