@@ -49,9 +49,11 @@ NOT_FOR_READERS = {
     "job-cancel",
     "job-restore",
     "job-resume",
+    "network-connect",
     "network-replace",
     "network-replace-preview",
     "readiness-check",
+    "service-connect",
 }
 FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
 """Whatever is new is found here, and has to be put where it belongs."""
@@ -90,6 +92,7 @@ def address(route: str, change: ChangeRequest) -> str:
     pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == route)
     known = {"name": change.cluster.name, "pk": change.pk, "token": "not-a-token", "role": "worker"}
     known["network_id"] = "id-backend"
+    known["service_id"] = "id-shop_web"
     return reverse(route, kwargs={key: known[key] for key in pattern.pattern.converters})
 
 
