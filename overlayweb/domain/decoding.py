@@ -47,9 +47,6 @@ class Decoded:
     go: Go | None = None
 
 
-Cause = Decoded
-
-
 def decode(message: str, *, swarm: Swarm | None = None, service: Service | None = None) -> Decoded | None:
     """What the message means, whatever stands around it; None when it is not known.
 

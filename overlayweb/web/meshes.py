@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from overlayweb.domain import decoding
 from overlayweb.domain.addresses import wanted_swarm_tasks
-from overlayweb.domain.decoding import Cause
+from overlayweb.domain.decoding import Decoded
 from overlayweb.domain.mesh import Mesh, NodeMesh, Presence
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
 
@@ -38,7 +38,7 @@ class Hanging:
     running: int
     wanted: int
     said: str
-    cause: Cause | None
+    cause: Decoded | None
 
 
 def nodes(swarm: Swarm, mesh: Mesh) -> list[NodeRow]:
