@@ -125,7 +125,7 @@ class Run:
         disk.mkdir()
         if "full" in self.scenario.kinds:
             self.disk.mount()
-        use_database(stage.database_path(self.folder))
+        stage.use_database(stage.database_path(self.folder))
         shutil.copy(self.template.database, disk)
         queue = self.folder / "messages"
         app.conf.broker_transport_options |= {"data_folder_in": str(queue), "data_folder_out": str(queue)}
@@ -390,12 +390,6 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),
 }
-
-
-def use_database(path: Path) -> None:
-    """From here on this process and its children use this SQLite file."""
-    connections.close_all()
-    connections.settings["default"]["NAME"] = str(path)
 
 
 def _job_id(message: str) -> int:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.db import connections
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overlayweb.simulator.server import Server
@@ -161,3 +162,9 @@ def silence() -> None:
     """The process says nothing where its parent writes: the pipe there is the parent's."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
+
+
+def use_database(path: Path) -> None:
+    """From here on this process and its children use this SQLite file."""
+    connections.close_all()
+    connections.settings["default"]["NAME"] = str(path)

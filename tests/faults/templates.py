@@ -16,8 +16,7 @@ from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Installation, Job, codec
 from overlayweb.services import approvals, changes
 from tests.faults import crew, stage
-from tests.faults.director import use_database
-from tests.faults.stage import Template
+from tests.faults.stage import Template, use_database
 from tests.faults.stages import STAGES, Stage, observed
 from tests.faults.timeline import Shared
 
