@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from overlayweb.domain import repair_plans
+from overlayweb.domain import repair_plans, replace_plans
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
 from overlayweb.domain.plans import Effect, IngressPlan, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
@@ -145,6 +145,10 @@ _HEADINGS: Mapping[str, str] = {
     Pass.PUT_BACK: "The way back: every service gets its ports again",
     Pass.RESTORE: "The way back: the old ingress is built again",
 }
+_OF_REPLACEMENT: Mapping[str, str] = {
+    Pass.PUT_BACK: "The way back: every service goes back onto the old network",
+    Pass.RESTORE: "The old network is gone: every service goes onto the new one",
+}
 _STRATEGIES: Mapping[str, str] = {
     Strategy.STOP: "stop",
     Strategy.UNPUBLISH: "unpublish",
@@ -223,7 +227,7 @@ def _groups(job: Job, steps: Sequence[Step], plan: Plan, at: datetime) -> tuple[
     return tuple(
         StepGroup(
             key=of_pass,
-            heading=_HEADINGS[of_pass],
+            heading=_OF_REPLACEMENT.get(of_pass, "") if job.kind == replace_plans.KIND else _HEADINGS[of_pass],
             steps=tuple(_step_row(job, step, at) for step in steps if step.of_pass == of_pass),
         )
         for of_pass in passes
