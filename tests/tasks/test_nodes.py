@@ -78,6 +78,21 @@ def test_one_that_is_away_or_silent_costs_the_others_nothing(cluster: Cluster, s
     assert seen[third] == (Presence.PRESENT, True, "")
 
 
+def test_since_when_one_is_away_and_when_it_came_back_is_kept(cluster: Cluster, swarm: Simulated) -> None:
+    name, address = next(iter(swarm.node_sockets.items()))
+    ask(cluster, name, "unix:///nowhere/docker.sock")
+    look(cluster)
+    since = NodeEndpoint.objects.get(hostname=name).away_since
+    assert since is not None
+    look(cluster)
+    assert NodeEndpoint.objects.get(hostname=name).away_since == since, "the first time counts"
+    NodeEndpoint.objects.update(endpoint=address)
+    look(cluster)
+    back = NodeEndpoint.objects.get(hostname=name)
+    assert (back.away_since, back.was_away_since) == (None, since)
+    assert back.back_at is not None
+
+
 def test_another_nodes_engine_says_nothing_of_this_one(cluster: Cluster, swarm: Simulated) -> None:
     first, second, _ = sorted(swarm.node_sockets)
     ask(cluster, first, swarm.node_sockets[second])
