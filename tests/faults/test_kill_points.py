@@ -18,9 +18,9 @@ WAYS = [
     ("stop", "drifted", 8),
     ("repair", "forward", 10),
     ("repair", "cancelled", 3),
-    ("replace", "forward", 8),
-    ("replace", "cancelled", 4),
-    ("same_name", "forward", 8),
+    ("replace", "forward", 5),
+    ("replace", "cancelled", 3),
+    ("same_name", "forward", 5),
 ]
 
 
