@@ -10,7 +10,17 @@ from typing import Any
 
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import Spec
-from overlayweb.domain.swarm import LEFT_NETWORK, STACK_LABEL, IpamConfig, Mode, Network, Node, Service, SwarmTask
+from overlayweb.domain.swarm import (
+    LEFT_NETWORK,
+    STACK_LABEL,
+    AddressFigures,
+    IpamConfig,
+    Mode,
+    Network,
+    Node,
+    Service,
+    SwarmTask,
+)
 
 Raw = dict[str, Any]
 
@@ -79,7 +89,7 @@ def node(raw: Raw) -> Node:
 
 
 def network(raw: Raw) -> Network:
-    """A row of GET /networks, or GET /networks/{id}, which alone has the peers.
+    """A row of GET /networks, or GET /networks/{id}, which alone has the peers and, from API 1.52 on, the figures.
 
     An overlay that Swarm has not allocated comes with driver "" and without IPAM.
     """
@@ -99,6 +109,7 @@ def network(raw: Raw) -> Network:
         options=pairs(options),
         peers=tuple(sorted(peer["IP"] for peer in raw.get("Peers") or ())),
         created_at=moment(raw.get("Created")),
+        figures=_figures(raw),
     )
 
 
@@ -186,6 +197,14 @@ def _node_address(raw: Raw) -> str:
         return address
     managed: str = (raw.get("ManagerStatus") or {}).get("Addr", "")
     return managed.rpartition(":")[0].strip("[]")
+
+
+def _figures(raw: Raw) -> tuple[AddressFigures, ...]:
+    told = (((raw.get("Status") or {}).get("IPAM") or {}).get("Subnets") or {}).items()
+    return tuple(
+        AddressFigures(subnet=subnet, in_use=row["IPsInUse"], available=row["DynamicIPsAvailable"])
+        for subnet, row in sorted(told)
+    )
 
 
 def _ipam(configs: Iterable[Raw]) -> Iterable[IpamConfig]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from overlayweb.domain import capacity
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.news import Names, Part
 from overlayweb.domain.plans import IngressSettings
@@ -17,6 +18,12 @@ from overlayweb.engine import networks, ourselves, parts, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
 from overlayweb.engine.parts import Happenings
+
+FIGURES_API = (1, 52)
+"""From here on an engine that inspects a network tells how many of its addresses are in use (moby, API history)."""
+
+MEASURED_AT_MOST = 50
+"""So many overlays are inspected at each look, those that fill first: the engine tells one at a time."""
 
 LABEL_TRIES = 5
 _LABEL_PAUSE_SECONDS = 0.1
@@ -71,7 +78,7 @@ class DockerEngine:
         networks = tuple(self._with_peers(row) for row in self.networks())
         services, swarm_tasks = self.services(), self.swarm_tasks()
         own = ourselves.service_ids(services=services, swarm_tasks=swarm_tasks, containers=ourselves.container_ids())
-        return Swarm(
+        found = Swarm(
             id=cluster.id,
             observed_at=observed_at,
             engine_version=self._engine_version,
@@ -88,6 +95,7 @@ class DockerEngine:
             underlay_mtu=reading.engine_mtu(networks),
             manager_id=manager_id,
         )
+        return replace(found, networks=self._measured(found)) if self._tells_figures else found
 
     def read_again(self, names: Names) -> Part:
         """Only what is named: nodes, networks with the ingress's peers, services with their tasks."""
@@ -230,6 +238,17 @@ class DockerEngine:
         inspected = self.network(listed.id)
         peers = inspected.peers if inspected else ()
         return replace(listed, peers=peers, registered=not listed.allocated or self.is_registered(listed.id))
+
+    @property
+    def _tells_figures(self) -> bool:
+        return tuple(map(int, self._api_version.split("."))) >= FIGURES_API
+
+    def _measured(self, swarm: Swarm) -> tuple[Network, ...]:
+        """Its networks, those that fill first with the engine's own count of their addresses."""
+        fullest = [row.network.id for row in capacity.fillings(swarm=swarm)[:MEASURED_AT_MOST]]
+        inspected = {network_id: self.network(network_id) for network_id in fullest}
+        told = {network_id: found.figures for network_id, found in inspected.items() if found}
+        return tuple(replace(row, figures=told.get(row.id, ())) for row in swarm.networks)
 
     def is_registered(self, network_id: str) -> bool:
         """Whether the Swarm has the overlay, and not only the node of this manager.

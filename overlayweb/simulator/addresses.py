@@ -35,6 +35,14 @@ class Subnet:
         taken = sum(self._first <= number <= self._last for number in self._used)
         return max(0, self._last - self._first + 1 - taken)
 
+    @property
+    def status(self) -> Document:
+        """What engines tell of it from API 1.52 on; its own and its broadcast address are in use. Source: moby."""
+        return {
+            "IPsInUse": len(self._used | {int(self.block[0]), int(self.block[-1])}),
+            "DynamicIPsAvailable": self.free,
+        }
+
     def address(self) -> str:
         """Give out the next free one. Raises NoAddressError."""
         size = self._last - self._first + 1

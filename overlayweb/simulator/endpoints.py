@@ -68,6 +68,8 @@ async def network(call: EngineCall) -> Response:
     found = call.world.network(call.path_params["ref"], call.view, call.query_params.get("scope", ""))
     if call.asks_for("1.52") and not found["Driver"]:
         raise ApiError(404, f"network {call.path_params['ref']} not found")
+    if call.asks_for("1.52") and (status := call.world.address_status(found["Id"])):
+        found = {**found, "Status": status}
     return answer(versions.network(found, engine=call.engine))
 
 

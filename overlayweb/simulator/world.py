@@ -218,6 +218,11 @@ class World:
         """GET /networks/{id}: with peers and containers where that node itself holds it."""
         return self._networks.inspected(ref, view, scope)
 
+    def address_status(self, network_id: str) -> Document | None:
+        """The ``Status`` of a network of the Swarm, by its full id: how many of its addresses are in use and free."""
+        subnet = self._pools.taken.get(network_id)
+        return {"IPAM": {"Subnets": {str(subnet.block): subnet.status}}} if subnet else None
+
     def create_network(self, body: Mapping[str, Any], view: str = "") -> Document:
         """POST /networks/create: its ``Id``. It is not allocated yet."""
         return self._networks.create(copy.deepcopy(body), view)
