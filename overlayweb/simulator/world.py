@@ -4,7 +4,6 @@ This is the front: verbs named after the Engine API's endpoints, and verbs that 
 and ``networks`` (what is asked for, and refused), ``store`` (what is), then the leader's parts, which watch the store:
 ``allocator`` (addresses), ``orchestrator`` with ``updater`` and ``restarts`` (which Swarm tasks there are),
 ``scheduler`` (where); and ``agents`` with ``mesh`` (what nodes make of it).
-
 Facts: lab measurements on engines 20.10.24, 26.1.5 and 28.5.2, and the sources of moby and swarmkit.
 """
 
