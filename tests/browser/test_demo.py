@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
+import docker
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.people import PASSWORD, Person, chromium, person
 from tests.support import installations, ports
@@ -15,6 +16,8 @@ pytestmark = [pytest.mark.requires("chromium"), pytest.mark.slow, pytest.mark.ti
 MOST_STEPS = 8
 """From the printed link to the running job: links, fields and buttons together."""
 JOB_MS = 110_000
+SEEN_WITHIN_S = 75
+"""An event brings it sooner; everything is listed once a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +110,48 @@ def test_the_sign_in_page_says_that_it_is_a_demo(demo: Installation, browser: Br
     with person(browser, "Nobody") as nobody:
         nobody.page.goto(f"{demo.address}/sign-in")
         is_marked(nobody.page)
+
+
+def test_what_a_stranger_does_shows_as_drift_and_is_adopted(demo: Installation, browser: Browser) -> None:
+    stranger = docker.APIClient(base_url=f"unix://{demo.data}/demo.sock", version="1.45")
+    with person(browser, "Bruno") as bruno:
+        come_back(bruno, demo, link_of(demo, "Bruno Costa"), "demo-bruno")
+        bruno.page.goto(f"{demo.address}/clusters/demo/drift")
+        bruno.sees(re.compile("Never recorded"))
+        stranger.create_network("sneaky", driver="overlay", attachable=True)
+        heading = bruno.page.get_by_role("heading", name="Network sneaky was made outside")
+        look_until(bruno.page, heading)
+        bruno.page.get_by_text("Adopt: this is how it shall be").first.click()
+        bruno.page.get_by_label("Why it shall stay so").first.fill("The night shift needs it.")
+        bruno.page.get_by_role("button", name="Adopt as found").first.click()
+        bruno.sees(re.compile("Adopted: this is how Network sneaky shall be"))
+        expect(heading).to_have_count(0)
+        stranger.remove_network("sneaky")
+        look_until(bruno.page, bruno.page.get_by_role("heading", name="Network sneaky was removed outside"))
+        assert bruno.complaints == []
+
+
+def come_back(who: Person, demo: Installation, link: str, username: str) -> None:
+    """By the printed link, or with the password that was chosen on it before."""
+    who.page.goto(link)
+    if who.page.get_by_label("Password again").count():
+        come_in(who, link)
+    else:
+        who.page.goto(f"{demo.address}/sign-in")
+        who.page.locator("#id_username").fill(username)
+        who.page.locator("#id_password").fill(PASSWORD)
+        who.page.get_by_role("button", name="Sign in").click()
+    who.page.wait_for_url(re.compile(r"/clusters/demo/$"))
+
+
+def look_until(page: Page, wanted: Locator) -> None:
+    """Have the cluster looked at, and wait until what somebody did shows."""
+    here = page.url
+    page.goto(here.removesuffix("drift"))
+    page.get_by_role("button", name="Look again").click()
+    for _ in range(SEEN_WITHIN_S):
+        page.goto(here)
+        if wanted.count():
+            return
+        page.wait_for_timeout(1000)
+    raise AssertionError(f"{wanted} is not on {here}")
