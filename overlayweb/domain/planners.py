@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import connect_plans, fingerprints, ingress_plans, repair_plans, replace_plans
+from overlayweb.domain import connect_plans, fingerprints, ingress_plans, network_plans, repair_plans, replace_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import ServiceHistory, Timings
 from overlayweb.domain.plans import IngressPlan, Plan, Request
@@ -34,6 +34,12 @@ KINDS: dict[str, Kind] = {
         restores=True,
     ),
     repair_plans.KIND: Kind(plan=IngressPlan, build=repair_plans.build, title=lambda _plan: "Repair the routing mesh"),
+    network_plans.CREATE: Kind(
+        plan=network_plans.CreatePlan, build=network_plans.create, title=network_plans.create_title
+    ),
+    network_plans.DELETE: Kind(
+        plan=network_plans.DeletePlan, build=network_plans.delete, title=network_plans.delete_title
+    ),
     connect_plans.KIND: Kind(plan=connect_plans.ConnectPlan, build=connect_plans.build, title=connect_plans.title),
     replace_plans.KIND: Kind(plan=replace_plans.ReplacePlan, build=replace_plans.build, title=replace_plans.title),
 }

@@ -2,24 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from overlayweb.domain import attaching, network_settings, subnets
-from overlayweb.domain.addresses import ReservedRange, holdings, ingress_need, wanted_swarm_tasks
-from overlayweb.domain.checks import addressing, fields, overlap, services
-from overlayweb.domain.checks.case import Case, on_field, on_network, on_node, on_service
-from overlayweb.domain.ingress_settings import subnet_of
+from overlayweb.domain import attaching, network_checks, network_settings, subnets
+from overlayweb.domain.addresses import ReservedRange, ingress_need, wanted_swarm_tasks
+from overlayweb.domain.checks import services
+from overlayweb.domain.checks.case import on_network, on_service
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
+from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import SELF_LABEL, STACK_LABEL, IpamConfig, Mode, Network, Service, Swarm
 
-_OF_SETTINGS = (fields.name, fields.mtu, fields.labels)
-_OF_SUBNET = (
-    addressing.subnet,
-    overlap.overlaps,
-    overlap.room,
-    overlap.pools,
-    addressing.gateway,
-    addressing.ip_range,
-)
 _TOLD_ELSEWHERE = frozenset({"own-service", "service-plugin", "service-job", "service-port-pinned"})
 _JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
 _WEIGHT = {Level.BLOCKER: 0, Level.WARNING: 1, Level.NOTICE: 2}
@@ -40,26 +30,12 @@ def find(
     leaves = (old,) if keep_name else ()
     found = [
         *_of_old(old, before, after),
-        *_of_wanted(swarm, after, leaves, attached, reserved),
-        *_of_nodes(swarm, after),
+        *network_checks.of_settings(swarm, after, leaves=leaves, attached=attached, reserved=reserved),
+        *network_checks.of_nodes(swarm, after),
         *_of_services(swarm, old, attached),
         *_of_room(swarm, old, attached),
     ]
     return tuple(sorted(found, key=lambda finding: _WEIGHT[finding.level]))
-
-
-def not_there(network_id: str) -> tuple[Finding, ...]:
-    """What is said when there is nothing to replace."""
-    return (
-        Finding(
-            level=Level.BLOCKER,
-            code="network-gone",
-            about="network",
-            subject=network_id,
-            message="The network is not there any more.",
-            remedy="Look at the list of networks.",
-        ),
-    )
 
 
 def _of_old(old: Network, before: NetworkSettings, after: NetworkSettings) -> Iterator[Finding]:
@@ -107,93 +83,8 @@ def _of_old(old: Network, before: NetworkSettings, after: NetworkSettings) -> It
         )
 
 
-def _of_wanted(
-    swarm: Swarm,
-    after: NetworkSettings,
-    leaves: tuple[Network, ...],
-    attached: Sequence[Service],
-    reserved: Sequence[ReservedRange],
-) -> Iterator[Finding]:
-    cases = [_case(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)]
-    for check in _OF_SETTINGS:
-        yield from check(cases[0])
-    if not after.subnets:
-        return  # Swarm takes one of its default pools
-    for case in cases:
-        for check in _OF_SUBNET:
-            yield from check(case)
-    blocks = [case.subnet for case in cases if case.subnet]
-    for number, block in enumerate(blocks):
-        if any(subnets.overlaps(block, other) for other in blocks[:number]):
-            yield on_field(
-                level=Level.BLOCKER,
-                code="subnet-twice",
-                field="subnet",
-                message=f"{block} overlaps another subnet of the same network.",
-                remedy="Choose blocks that lie apart.",
-            )
-
-
-def _case(
-    swarm: Swarm,
-    after: NetworkSettings,
-    row: IpamConfig,
-    leaves: tuple[Network, ...],
-    attached: Sequence[Service],
-    reserved: Sequence[ReservedRange],
-) -> Case:
-    others = tuple(network for network in swarm.networks if network not in leaves)
-    settings = IngressSettings(
-        name=after.name,
-        subnet=row.subnet,
-        gateway=row.gateway,
-        mtu=after.mtu,
-        ip_range=row.ip_range,
-        labels=after.labels,
-    )
-    return Case(
-        swarm=_with(swarm, others),
-        request=IngressRequest(settings=settings),
-        after=settings,
-        before=None,
-        ingress=None,
-        services=tuple(attached),
-        subnet=subnet_of(row.subnet),
-        ip_range=subnet_of(row.ip_range),
-        held=holdings(swarm=swarm, reserved=reserved, without=leaves),
-        avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
-    )
-
-
-def _with(swarm: Swarm, networks: tuple[Network, ...]) -> Swarm:
-    return Swarm(
-        id=swarm.id,
-        observed_at=swarm.observed_at,
-        default_addr_pools=swarm.default_addr_pools,
-        subnet_size=swarm.subnet_size,
-        nodes=swarm.nodes,
-        networks=networks,
-        services=swarm.services,
-        swarm_tasks=swarm.swarm_tasks,
-        own_service_ids=swarm.own_service_ids,
-        underlay_mtu=swarm.underlay_mtu,
-    )
-
-
-def _of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
-    for node in sorted(swarm.nodes, key=lambda node: node.hostname):
-        if after.encrypted and node.os == "windows":
-            yield on_node(
-                level=Level.BLOCKER,
-                code="encrypted-windows",
-                node=node,
-                message=f"{node.hostname} runs Windows, which takes no part in encrypted overlays and says nothing.",
-                remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
-            )
-
-
 def _of_services(swarm: Swarm, old: Network, attached: Sequence[Service]) -> Iterator[Finding]:
-    case = _case(swarm, network_settings.of_network(old), IpamConfig(subnet=""), (), attached, ())
+    case = network_checks.case_of(swarm, network_settings.of_network(old), IpamConfig(subnet=""), (), attached, ())
     yield from (finding for finding in services.services(case) if finding.code not in _TOLD_ELSEWHERE)
     for service in attached:
         yield from _untouchable(swarm, service)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
-from overlayweb.domain import attaching, blocks, estimates, fingerprints, replace_checks, subnets
+from overlayweb.domain import blocks, estimates, fingerprints, replace_checks, subnets
 from overlayweb.domain.addresses import ReservedRange, wanted_swarm_tasks
 from overlayweb.domain.estimates import Pace, ServiceHistory, Timings
-from overlayweb.domain.ingress_settings import MTU_OPTION, default_gateway
+from overlayweb.domain.ingress_settings import default_gateway
+from overlayweb.domain.network_plans import NetworkPlan, create_line, not_there, plain, remembers
 from overlayweb.domain.network_settings import NetworkSettings, of_network, resolved
 from overlayweb.domain.plans import Effect, Plan, PlannedStep, Request, Strategy, Term
 from overlayweb.domain.specs import canonical
@@ -42,11 +43,10 @@ class ReplaceRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplacePlan(Plan):
+class ReplacePlan(NetworkPlan):
     """``interim``: the network that services are on while the final one cannot be made yet; None without that."""
 
     request: ReplaceRequest
-    network_id: str
     before: NetworkSettings
     after: NetworkSettings
     interim: NetworkSettings | None = None
@@ -89,7 +89,7 @@ def build(
         steps=laid,
         effects=effects,
         keeps_working=tuple(_keeps_working(effects)),
-        findings=replace_checks.not_there(request.network_id)
+        findings=not_there(request.network_id)
         if old is None
         else replace_checks.find(
             swarm=swarm,
@@ -117,12 +117,6 @@ def title(plan: Plan) -> str:
 def attached_to(swarm: Swarm, network_id: str) -> tuple[Service, ...]:
     """Services whose spec attaches to the network, by name."""
     return tuple(sorted((s for s in swarm.services if network_id in s.network_ids), key=lambda s: s.name))
-
-
-def remembers(service: Service, network_id: str) -> bool:
-    """Whether only the spec before its last update names the network: that one keeps it from being removed."""
-    before = service.previous_spec
-    return before is not None and network_id in attaching.networks_of(before)
 
 
 def _interim(swarm: Swarm, after: NetworkSettings, reserved: Sequence[ReservedRange]) -> NetworkSettings:
@@ -282,22 +276,6 @@ def _update(flag: str, name: str, effect: Effect) -> str:
     return f"docker service update --detach=false {flag} {shlex.quote(name)} {shlex.quote(effect.service_name)}"
 
 
-def create_line(settings: NetworkSettings) -> str:
-    """``docker network create`` for these settings."""
-    words = ["docker", "network", "create", "--driver", "overlay"]
-    flags = {"--attachable": settings.attachable, "--internal": settings.internal}
-    words += [flag for flag, on in flags.items() if on]
-    for row in settings.subnets:
-        pairs = {"--subnet": row.subnet, "--gateway": row.gateway, "--ip-range": row.ip_range}
-        words += [word for flag, value in pairs.items() if value for word in (flag, value)]
-    options = [*settings.options]
-    options += [(MTU_OPTION, str(settings.mtu))] if settings.mtu is not None else []
-    words += [word for key, value in options for word in ("--opt", f"{key}={value}")]
-    words += ["--opt", "encrypted"] if settings.encrypted else []
-    words += [word for key, value in settings.labels for word in ("--label", f"{key}={value}")]
-    return " ".join(shlex.quote(word) for word in (*words, settings.name))
-
-
 def _base(
     swarm: Swarm, old: Network | None, made: Sequence[NetworkSettings], reserved: Sequence[ReservedRange]
 ) -> tuple[tuple[str, str], ...]:
@@ -314,18 +292,12 @@ def _base(
         taken = [block for row in network.ipam if (block := subnets.parse_or_none(row.subnet))]
         near = any(subnets.overlaps(block, other) for block in taken for other in wanted)
         if network.id == old.id or near or network.name in {row.name for row in made}:
-            found.append((f"network {network.name}", [network.id, canonical(_plain(of_network(network)))]))
+            found.append((f"network {network.name}", [network.id, canonical(plain(of_network(network)))]))
     for row in reserved:
         block = subnets.parse_or_none(row.cidr)
         if block and any(subnets.overlaps(block, other) for other in wanted):
             found.append((f"reserved range {row.name}", row.cidr))
     return tuple((subject, fingerprints.digest(content)) for subject, content in sorted(found, key=canonical))
-
-
-def _plain(settings: NetworkSettings) -> list[object]:
-    rows = [[row.subnet, row.gateway, row.ip_range] for row in settings.subnets]
-    flags = [settings.attachable, settings.internal, settings.encrypted]
-    return [settings.name, rows, settings.mtu, flags, list(settings.labels), list(settings.options)]
 
 
 def _services(count: int) -> str:

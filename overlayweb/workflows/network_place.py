@@ -1,4 +1,4 @@
-"""The networks of a replacement: which are there, whose they are, and making and removing them.
+"""The networks of a job about one: which are there, whose they are, and making and removing them.
 
 A network is told by its id or by the label of the job that made it, never by its name.
 """
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from overlayweb.domain import subnets
 from overlayweb.domain.lifecycle import Pass
+from overlayweb.domain.network_plans import NetworkPlan
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.domain.swarm import Network
 from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.models import Event
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
-MARK = "com.overlayweb.replace"
+MARK = "com.overlayweb.job"
 """A label of each network that a job makes: its number and which of its networks this is, ``12-1``."""
 ALLOCATED_WITHIN = 10.0
 NAME_FREE_WITHIN = 60.0
@@ -23,9 +23,9 @@ GONE_WITHIN = 60.0
 LEFT_WITHIN = 120.0
 
 
-def plan_of(context: Context) -> ReplacePlan:
-    """The plan of a job that replaces a network."""
-    return ReplacePlan.of(context.plan)
+def plan_of(context: Context) -> NetworkPlan:
+    """The plan of a job about one network."""
+    return NetworkPlan.of(context.plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ gone for good, and everybody is brought together on the first network that the j
 from collections.abc import Callable
 from dataclasses import replace
 
-from overlayweb.domain import attaching, replace_plans
+from overlayweb.domain import attaching, network_plans, replace_plans
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.replace_plans import ReplacePlan
@@ -181,7 +181,7 @@ def _end(context: Context, place: Place) -> Move:
 def _flush(context: Context, row: JobService, source: str) -> bool:
     for _ in range(release.MAX_CONFLICTS):
         service = context.engine.service(row.service_id)
-        if service is None or not replace_plans.remembers(service, source):
+        if service is None or not network_plans.remembers(service, source):
             return False
         release.keep_edits(context, row, service)
         context.pulse()

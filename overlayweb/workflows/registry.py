@@ -4,8 +4,17 @@ from overlayweb.workflows.ingress_rebuild import IngressRebuild
 from overlayweb.workflows.mesh_repair import MeshRepair
 from overlayweb.workflows.network_connect import NetworkConnect
 from overlayweb.workflows.network_replace import NetworkReplace
+from overlayweb.workflows.network_single import NetworkCreate, NetworkDelete
 from overlayweb.workflows.runner import Workflow
 
 WORKFLOWS: dict[str, Workflow] = {
-    workflow.kind: workflow for workflow in (IngressRebuild(), MeshRepair(), NetworkReplace(), NetworkConnect())
+    workflow.kind: workflow
+    for workflow in (
+        IngressRebuild(),
+        MeshRepair(),
+        NetworkCreate(),
+        NetworkDelete(),
+        NetworkConnect(),
+        NetworkReplace(),
+    )
 }

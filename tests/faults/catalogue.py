@@ -51,6 +51,9 @@ WAYS = (
     *itertools.product(("stop", "unpublish"), ENDINGS),
     ("repair", "forward"),
     ("repair", "cancelled"),
+    ("create", "forward"),
+    ("create", "cancelled"),
+    ("delete", "forward"),
     ("replace", "forward"),
     ("replace", "cancelled"),
     ("same_name", "forward"),
@@ -58,6 +61,7 @@ WAYS = (
 """All ways that there are: stage and ending."""
 _AT_INSTEAD = {
     "repair": {"done forward release": "begin forward restart-2"},
+    "create": {"done forward release": "after POST /networks/create"},
     "replace": {"done forward release": "done forward leave-1"},
 }
 """Where the way leaves a job that takes nothing off the ingress."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from overlayweb.domain import network_settings
 from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeleteRequest
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.specs import differences
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 OLD = "shop"
 NEW = "shop-wide"
+SPARE = "spare"
 SUBNET = "10.31.0.0/24"
 WIDER = "10.32.0.0/22"
 SECOND = stage.SECOND
@@ -58,6 +61,50 @@ def request(swarm: Swarm, *, keep_name: bool) -> ReplaceRequest:
         network_settings.of_network(old), name=NEW, mtu=1400, subnets=(IpamConfig(subnet=WIDER, gateway="10.32.0.1"),)
     )
     return ReplaceRequest(network_id=old.id, settings=settings, keep_name=keep_name)
+
+
+def content_with_spare(world: World, nodes: int) -> None:
+    """The same, and an overlay that nobody is on."""
+    content(world, nodes)
+    world.create_network({"Name": SPARE, "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.34.0.0/24"}]}})
+    world.advance(to=world.now + 2)
+
+
+def wanted(swarm: Swarm) -> CreateRequest:
+    """An overlay that nobody has yet."""
+    del swarm
+    return CreateRequest(settings=NetworkSettings(name=SPARE, subnets=(IpamConfig(subnet="10.34.0.0/24"),), mtu=1400))
+
+
+def unwanted(swarm: Swarm) -> DeleteRequest:
+    """The overlay that nobody is on."""
+    return DeleteRequest(network_id=next(network.id for network in swarm.networks if network.name == SPARE))
+
+
+def created(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    """The network is there once, as planned, or not at all; nothing else has moved."""
+    found = [network for network in now.networks if network.name == SPARE]
+    if job.status != JobStatus.SUCCEEDED:
+        if found:
+            yield f"{SPARE} is still there"
+    elif [network_settings.of_network(network) for network in found] != [CreatePlan.of(job.plan()).after]:
+        yield f"there is {found}"
+    yield from _services_stay(run, before, now)
+
+
+def deleted(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    """The network is gone, or there as it was."""
+    found = [network for network in now.networks if network.name == SPARE]
+    if bool(found) == (job.status == JobStatus.SUCCEEDED):
+        yield f"the job {job.status}, and there is {found}"
+    yield from _services_stay(run, before, now)
+
+
+def _services_stay(run: "Run", before: Swarm, now: Swarm) -> Iterator[str]:
+    for was in before.services:
+        service = next(row for row in now.services if row.id == was.id)
+        if service.spec != was.spec and service.name not in run.story.edited:
+            yield f"{was.name} differs at {differences(was.spec, service.spec)}"
 
 
 def different(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import ingress_plans, repair_plans, replace_plans, specs
+from overlayweb.domain import ingress_plans, network_plans, repair_plans, replace_plans, specs
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
@@ -153,6 +153,18 @@ def _replace(*, keep_name: bool) -> Stage:
 
 
 STAGES: dict[str, Stage] = {
+    "create": Stage(
+        kind=network_plans.CREATE,
+        content=overlay_stages.content,
+        request=overlay_stages.wanted,
+        differences=overlay_stages.created,
+    ),
+    "delete": Stage(
+        kind=network_plans.DELETE,
+        content=overlay_stages.content_with_spare,
+        request=overlay_stages.unwanted,
+        differences=overlay_stages.deleted,
+    ),
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),
     "repair": Stage(

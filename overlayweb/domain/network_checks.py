@@ -1,0 +1,116 @@
+"""Checks of the settings of an overlay that is to be made, each problem beside its field."""
+
+from collections.abc import Iterator, Sequence
+
+from overlayweb.domain import subnets
+from overlayweb.domain.addresses import ReservedRange, holdings
+from overlayweb.domain.checks import addressing, fields, overlap
+from overlayweb.domain.checks.case import Case, on_field, on_node
+from overlayweb.domain.ingress_settings import subnet_of
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
+from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+
+_OF_SETTINGS = (fields.name, fields.mtu, fields.labels)
+_OF_SUBNET = (
+    addressing.subnet,
+    overlap.overlaps,
+    overlap.room,
+    overlap.pools,
+    addressing.gateway,
+    addressing.ip_range,
+)
+
+
+def of_settings(
+    swarm: Swarm,
+    after: NetworkSettings,
+    *,
+    leaves: tuple[Network, ...] = (),
+    attached: Sequence[Service] = (),
+    reserved: Sequence[ReservedRange] = (),
+) -> Iterator[Finding]:
+    """Everything that Docker refuses, or takes and later hangs on: names, sizes, overlaps, gateways, ranges, MTU.
+
+    ``leaves``: networks that make room. ``attached``: services that will need addresses on it.
+    """
+    cases = [
+        case_of(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)
+    ]
+    for check in _OF_SETTINGS:
+        yield from check(cases[0])
+    if not after.subnets:
+        return  # Swarm takes one of its default pools
+    for case in cases:
+        for check in _OF_SUBNET:
+            yield from check(case)
+    blocks = [case.subnet for case in cases if case.subnet]
+    for number, block in enumerate(blocks):
+        if any(subnets.overlaps(block, other) for other in blocks[:number]):
+            yield on_field(
+                level=Level.BLOCKER,
+                code="subnet-twice",
+                field="subnet",
+                message=f"{block} overlaps another subnet of the same network.",
+                remedy="Choose blocks that lie apart.",
+            )
+
+
+def case_of(
+    swarm: Swarm,
+    after: NetworkSettings,
+    row: IpamConfig,
+    leaves: tuple[Network, ...],
+    attached: Sequence[Service],
+    reserved: Sequence[ReservedRange],
+) -> Case:
+    """What the checks of settings look at: one subnet of the wanted network, and the Swarm around it."""
+    others = tuple(network for network in swarm.networks if network not in leaves)
+    settings = IngressSettings(
+        name=after.name,
+        subnet=row.subnet,
+        gateway=row.gateway,
+        mtu=after.mtu,
+        ip_range=row.ip_range,
+        labels=after.labels,
+    )
+    return Case(
+        swarm=_with(swarm, others),
+        request=IngressRequest(settings=settings),
+        after=settings,
+        before=None,
+        ingress=None,
+        services=tuple(attached),
+        subnet=subnet_of(row.subnet),
+        ip_range=subnet_of(row.ip_range),
+        held=holdings(swarm=swarm, reserved=reserved, without=leaves),
+        avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
+    )
+
+
+def _with(swarm: Swarm, networks: tuple[Network, ...]) -> Swarm:
+    return Swarm(
+        id=swarm.id,
+        observed_at=swarm.observed_at,
+        default_addr_pools=swarm.default_addr_pools,
+        subnet_size=swarm.subnet_size,
+        nodes=swarm.nodes,
+        networks=networks,
+        services=swarm.services,
+        swarm_tasks=swarm.swarm_tasks,
+        own_service_ids=swarm.own_service_ids,
+        underlay_mtu=swarm.underlay_mtu,
+    )
+
+
+def of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
+    """Nodes that cannot take part in a network with these settings."""
+    for node in sorted(swarm.nodes, key=lambda node: node.hostname):
+        if after.encrypted and node.os == "windows":
+            yield on_node(
+                level=Level.BLOCKER,
+                code="encrypted-windows",
+                node=node,
+                message=f"{node.hostname} runs Windows, which takes no part in encrypted overlays and says nothing.",
+                remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
+            )
