@@ -17,6 +17,7 @@ from overlayweb.web import (
     jobs,
     memberships,
     network_replace,
+    networks,
     networks_list,
     nodes,
     people,
@@ -49,6 +50,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/nodes/<int:pk>/forget", nodes.node_forget, name="cluster-node-forget"),
     path("clusters/<slug:name>/news", clusters.cluster_news, name="cluster-news"),
     path("clusters/<slug:name>/networks/", networks_list.networks, name="networks"),
+    path("clusters/<slug:name>/networks/new", networks.network_new, name="network-new"),
+    path("clusters/<slug:name>/networks/new/preview", networks.network_new_preview, name="network-new-preview"),
+    path("clusters/<slug:name>/networks/<str:network_id>/", networks.network, name="network"),
+    path("clusters/<slug:name>/networks/<str:network_id>/delete", networks.network_delete, name="network-delete"),
     path("clusters/<slug:name>/services/", services_list.services, name="services"),
     path(
         "clusters/<slug:name>/networks/<str:network_id>/replace",

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 
+from overlayweb.domain.network_plans import CreatePlan, DeletePlan
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.replace_plans import ReplacePlan
 
@@ -28,3 +29,9 @@ def _shown(settings: NetworkSettings) -> Iterator[tuple[str, str]]:
     yield from ((name, "yes" if on else "no") for name, on in flags.items())
     yield "Labels", " ".join(f"{key}={value}" for key, value in settings.labels) or "none"
     yield "Options", " ".join(f"{key}={value}" for key, value in settings.options) or "none"
+
+
+@register.inclusion_tag("parts/network_settings.html")
+def network_settings(plan: CreatePlan | DeletePlan) -> dict[str, Any]:
+    """The settings of the one network that is made, or goes."""
+    return {"rows": list(_shown(plan.after if isinstance(plan, CreatePlan) else plan.before))}

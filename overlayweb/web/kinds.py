@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
-from overlayweb.domain import connect_plans, ingress_plans, repair_plans, replace_plans
+from overlayweb.domain import connect_plans, ingress_plans, network_plans, repair_plans, replace_plans
 from overlayweb.models import ChangeRequest
-from overlayweb.web import connect, ingress, network_replace
+from overlayweb.web import connect, ingress, network_replace, networks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,12 @@ class Look:
     again: Callable[[HttpRequest, ChangeRequest], HttpResponse]
 
 
+_NETWORK = Look(impact="parts/network_impact.html", plan="parts/network_plan.html", again=networks.again)
 LOOKS: dict[str, Look] = {
     ingress_plans.KIND: Look(impact="parts/impact.html", plan="parts/plan.html", again=ingress.again),
     repair_plans.KIND: Look(impact="parts/repair_impact.html", plan="parts/repair_plan.html", again=ingress.again),
+    network_plans.CREATE: _NETWORK,
+    network_plans.DELETE: _NETWORK,
     connect_plans.KIND: Look(impact="parts/connect_impact.html", plan="parts/connect_plan.html", again=connect.again),
     replace_plans.KIND: Look(
         impact="parts/replace_impact.html", plan="parts/replace_plan.html", again=network_replace.again

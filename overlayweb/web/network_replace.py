@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,95 +13,24 @@ from django.views.decorators.http import require_http_methods, require_POST
 from overlayweb.domain import network_settings, replace_plans
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.plans import Finding
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
-from overlayweb.domain.swarm import IpamConfig
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, drifts
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
+from overlayweb.web.network_forms import FIELDS, NetworkForm, Row, beside, initial_of
 
 PAGE = "network_replace.html"
 CHECK = "check"
 UNPROCESSABLE = 422
-_TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-_FIELDS = ("name", "subnets", "mtu", "labels", "options", "reason")
-_ON_SUBNETS = ("subnet", "gateway", "ip_range")
 
 
-def _area(rows: int) -> forms.Textarea:
-    return forms.Textarea(attrs={"rows": rows, "spellcheck": "false", "class": "mono"})
+class ReplaceForm(NetworkForm):
+    """Settings of the overlay that takes the place of another, and why."""
 
-
-class ReplaceForm(forms.Form):
-    """Settings of an overlay and why they change. Whether they fit is the plan's to say."""
-
-    name = forms.CharField(required=False, widget=forms.TextInput(attrs=_TYPED))
     keep_name = forms.BooleanField(required=False)
-    subnets = forms.CharField(required=False, widget=_area(2))
-    mtu = forms.IntegerField(
-        required=False,
-        label="MTU",
-        widget=forms.TextInput(attrs={**_TYPED, "class": "mono", "inputmode": "numeric"}),
-        error_messages={"invalid": "The MTU is a whole number of bytes, such as 1450."},
-    )
-    attachable = forms.BooleanField(required=False)
-    internal = forms.BooleanField(required=False)
-    encrypted = forms.BooleanField(required=False)
-    labels = forms.CharField(required=False, widget=_area(3))
-    options = forms.CharField(required=False, label="Driver options", widget=_area(2))
-    reason = forms.CharField(
-        label="Why",
-        widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why: whoever approves decides by it, and the history keeps it."},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.use_required_attribute = False  # the button "Check" takes a form that is not complete
-
-    def clean_subnets(self) -> tuple[IpamConfig, ...]:
-        """One a line: subnet, then gateway and IP range where wanted."""
-        rows = [line.split() for line in self.cleaned_data["subnets"].splitlines() if line.strip()]
-        if any(len(words) > len(_ON_SUBNETS) for words in rows):
-            raise ValidationError("Write one subnet a line: subnet, gateway, IP range, with blanks in between.")
-        return tuple(IpamConfig(**dict(zip(_ON_SUBNETS, words, strict=False))) for words in rows)
-
-    def clean_labels(self) -> tuple[tuple[str, str], ...]:
-        """(key, value) pairs, one a line."""
-        return _pairs(self.cleaned_data["labels"])
-
-    def clean_options(self) -> tuple[tuple[str, str], ...]:
-        """(key, value) pairs, one a line."""
-        return _pairs(self.cleaned_data["options"])
-
-    def settings(self) -> NetworkSettings:
-        """What was typed; fields that cannot be read count as empty. Call after ``is_valid``."""
-        read = self.cleaned_data
-        return NetworkSettings(
-            name=read.get("name", ""),
-            subnets=read.get("subnets", ()),
-            mtu=read.get("mtu"),
-            attachable=read.get("attachable", False),
-            internal=read.get("internal", False),
-            encrypted=read.get("encrypted", False),
-            labels=read.get("labels", ()),
-            options=read.get("options", ()),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A field with what the plan says beside it."""
-
-    field: forms.BoundField
-    findings: tuple[Finding, ...]
-
-    @property
-    def refused(self) -> bool:
-        """Whether it has to be mended."""
-        return bool(self.field.errors) or any(finding.level is Level.BLOCKER for finding in self.findings)
 
 
 @dataclass(kw_only=True)
@@ -119,7 +47,7 @@ class Draft:
     @cached_property
     def rows(self) -> dict[str, Row]:
         """The typed fields by name."""
-        return {name: Row(self.form[name], self._beside(name)) for name in _FIELDS}
+        return {name: Row(self.form[name], self._beside(name)) for name in FIELDS}
 
     @property
     def unchanged(self) -> bool:
@@ -142,8 +70,7 @@ class Draft:
         self.form.errors.pop("reason", None)
 
     def _beside(self, name: str) -> tuple[Finding, ...]:
-        subjects = _ON_SUBNETS if name == "subnets" else (name,)
-        return tuple(f for f in self.plan.findings if f.about == "field" and f.subject in subjects)
+        return beside(self.plan, name)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -209,18 +136,7 @@ def _now(cluster: Cluster, network_id: str) -> NetworkSettings:
 
 
 def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest | None = None) -> Draft:
-    settings = request.settings
-    data = {
-        "name": settings.name,
-        "keep_name": request.keep_name,
-        "subnets": "\n".join(" ".join(filter(None, (r.subnet, r.gateway, r.ip_range))) for r in settings.subnets),
-        "mtu": "" if settings.mtu is None else settings.mtu,
-        "attachable": settings.attachable,
-        "internal": settings.internal,
-        "encrypted": settings.encrypted,
-        "labels": "\n".join(f"{key}={value}" for key, value in settings.labels),
-        "options": "\n".join(f"{key}={value}" for key, value in settings.options),
-    }
+    data = initial_of(request.settings) | {"keep_name": request.keep_name}
     draft = _read(cluster, request.network_id, data, replaces=replaces)
     draft.forget_missing_reason()
     return draft
@@ -235,11 +151,3 @@ def _read(cluster: Cluster, network_id: str, data: Any, *, replaces: ChangeReque
     )
     plan = ReplacePlan.of(changes.preview(cluster=cluster, request=asked, kind=replace_plans.KIND))
     return Draft(cluster=cluster, network_id=network_id, form=form, request=asked, plan=plan, replaces=replaces)
-
-
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    wrong = [line for line in lines if "=" not in line]
-    if wrong:
-        raise ValidationError(f"Write key=value on each line. Without “=”: {', '.join(wrong)}")
-    return tuple((key.strip(), value.strip()) for key, _, value in (line.partition("=") for line in lines))

@@ -1,0 +1,266 @@
+"""One overlay: what it is and who is on it; the form that makes one, and the page that takes one away."""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from overlayweb.domain import blocks, capacity, network_plans, reach
+from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Finding, Request
+from overlayweb.domain.specs import canonical
+from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
+from overlayweb.services import changes, drifts
+from overlayweb.web import frame
+from overlayweb.web.access import asker
+from overlayweb.web.clusters import get_cluster
+from overlayweb.web.drift import BACK
+from overlayweb.web.network_forms import FIELDS, NetworkForm, Row, beside, initial_of
+
+NEW, DELETE = "network_new.html", "network_delete.html"
+CHECK, PICK = "check", "pick"
+UNPROCESSABLE = 422
+_NEED = ("services", "replicas", "growth")
+HISTORY = 20
+
+
+class CreateForm(NetworkForm):
+    """Settings of a new overlay, and how much is to fit into a block that is picked for it."""
+
+    services = forms.IntegerField(required=False, initial=5, min_value=1, widget=forms.NumberInput(attrs={"size": 4}))
+    replicas = forms.IntegerField(required=False, initial=3, min_value=1, widget=forms.NumberInput(attrs={"size": 4}))
+    growth = forms.FloatField(
+        required=False, initial=2, min_value=1, widget=forms.NumberInput(attrs={"size": 4, "step": "0.5"})
+    )
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """The form and the plan that follows from it. ``problem``: why there is no plan; ``picked``: the arithmetic."""
+
+    cluster: Cluster
+    form: CreateForm
+    request: CreateRequest
+    plan: CreatePlan | None = None
+    problem: str = ""
+    picked: str = ""
+    replaces: ChangeRequest | None = None
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """The typed fields by name."""
+        return {name: Row(self.form[name], beside(self.plan, name) if self.plan else ()) for name in FIELDS}
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was typed yet."""
+        return self.request.settings == NetworkSettings()
+
+    @property
+    def blockers(self) -> list[Finding]:
+        """Blockers that stand beside no field."""
+        return [f for f in self.plan.blockers if f.about != "field"] if self.plan else []
+
+    @property
+    def problems(self) -> int:
+        """How many things have to be mended; the missing reason apart."""
+        unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
+        return unread + (len(self.plan.blockers) if self.plan else 1)
+
+    def forget_missing_reason(self) -> None:
+        """While the form is typed, a reason that is not there yet is no mistake."""
+        self.form.errors.pop("reason", None)
+
+
+@require_safe
+def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
+    """Everything that is known of one network."""
+    cluster = get_cluster(request, name)
+    swarm, found = _found(cluster, network_id)
+    attached = [service for service in swarm.services if network_id in service.network_ids]
+    vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
+    page = {
+        "cluster": cluster,
+        "sight": frame.of(request).sight,
+        "swarm": swarm,
+        "network": found,
+        "services": [(s, vips[s.id], reach.aliases_of(s.spec).get(network_id, ())) for s in attached],
+        "nodes": _by_node(swarm, found),
+        "of_nodes": len(swarm.nodes),
+        "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
+        "uses": list(network_plans.in_the_way(swarm, found)),
+        "history": _history(cluster, found),
+        "raw": canonical(asdict(found)),
+    }
+    return render(request, "network.html", page)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def network_new(request: HttpRequest, name: str) -> HttpResponse:
+    """The form with the plan beside it; posted, it becomes a change request, unless something has to be mended."""
+    asker(request)
+    cluster = get_cluster(request, name)
+    if request.method == "POST":
+        return _ask_new(request, cluster)
+    approved = drifts.network_as_approved(cluster=cluster, name=request.GET[BACK]) if BACK in request.GET else None
+    return render(request, NEW, {"draft": _start(cluster, approved or NetworkSettings())})
+
+
+@require_POST
+def network_new_preview(request: HttpRequest, name: str) -> HttpResponse:
+    """What the form would do, while it is typed."""
+    asker(request)
+    draft = _read(get_cluster(request, name), request.POST)
+    draft.forget_missing_reason()
+    return render(request, f"{NEW}#answer", {"draft": draft})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def network_delete(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
+    """What still uses the network; where nothing does, the button that asks for its removal."""
+    asker(request)
+    return _delete(request, get_cluster(request, name), network_id)
+
+
+def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
+    """The form, filled with what ``old`` asked for; posted, what replaces it."""
+    if old.kind == network_plans.DELETE:
+        return _delete(request, old.cluster, DeletePlan.of(old.plan_record.plan()).network_id, replaces=old)
+    if request.method == "POST":
+        return _ask_new(request, old.cluster, replaces=old)
+    asked = CreatePlan.of(old.plan_record.plan()).request
+    return render(request, NEW, {"draft": _start(old.cluster, asked.settings, replaces=old)})
+
+
+def _ask_new(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | None = None) -> HttpResponse:
+    draft = _read(cluster, _with_pick(cluster, request.POST), replaces=replaces)
+    if {CHECK, PICK} & set(request.POST):
+        draft.forget_missing_reason()
+        return render(request, NEW, {"draft": draft})
+    if draft.form.errors or draft.problems:
+        return render(request, NEW, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
+    reason = draft.form.cleaned_data["reason"]
+    return _submit(request, cluster, network_plans.CREATE, draft.request, reason, replaces)
+
+
+def _delete(
+    request: HttpRequest, cluster: Cluster, network_id: str, *, replaces: ChangeRequest | None = None
+) -> HttpResponse:
+    _swarm, found = _found(cluster, network_id)
+    asked = DeleteRequest(network_id=network_id)
+    plan = changes.preview(cluster=cluster, request=asked, kind=network_plans.DELETE)
+    reason = request.POST.get("reason", "").strip()
+    if request.method == "POST" and reason and not plan.blockers:
+        return _submit(request, cluster, network_plans.DELETE, asked, reason, replaces)
+    page = {"cluster": cluster, "network": found, "plan": plan, "replaces": replaces}
+    refused = request.method == "POST"
+    return render(request, DELETE, page | {"refused": refused}, status=UNPROCESSABLE if refused else 200)
+
+
+def _submit(
+    request: HttpRequest,
+    cluster: Cluster,
+    kind: str,
+    asked: Request,
+    reason: str,
+    replaces: ChangeRequest | None,
+) -> HttpResponse:
+    person = asker(request)
+    others = replaces is not None and replaces.status == ChangeStatus.PENDING and replaces.author_id != person.pk
+    change = changes.submit(
+        cluster=cluster,
+        kind=kind,
+        request=asked,
+        author=person,
+        reason=reason,
+        now=timezone.now(),
+        replaces=None if others else replaces,
+    )
+    return redirect("change", change.pk)
+
+
+def _found(cluster: Cluster, network_id: str) -> tuple[Swarm, Network]:
+    """The network as seen last. Raises Http404."""
+    swarm = cluster.swarm()
+    found = next((n for n in swarm.networks if n.id == network_id and n.scope == "swarm"), None) if swarm else None
+    if swarm is None or found is None:
+        raise Http404
+    return swarm, found
+
+
+def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service, int]]]]:
+    """(node, [(service, containers on it)]) of what may be on the network."""
+    hostnames = {node.id: node.hostname for node in swarm.nodes}
+    services = {service.id: service for service in swarm.services}
+    counted: dict[str, Counter[str]] = {}
+    for swarm_task in swarm.swarm_tasks:
+        if swarm_task.may_be_on(found.id) and swarm_task.service_id in services:
+            counted.setdefault(hostnames.get(swarm_task.node_id, swarm_task.node_id), Counter())[
+                swarm_task.service_id
+            ] += 1
+    return [
+        (node, sorted(((services[key], count) for key, count in rows.items()), key=lambda row: row[0].name))
+        for node, rows in sorted(counted.items())
+    ]
+
+
+def _history(cluster: Cluster, found: Network) -> list[ChangeRequest]:
+    """Changes whose title names the network, the latest first."""
+    rows = ChangeRequest.objects.filter(cluster=cluster, kind__startswith="network_").select_related("author", "job")
+    words = rows.filter(title__regex=rf"(^|[ →]){re.escape(found.name)}( |$)")
+    return list(words[:HISTORY])
+
+
+def _with_pick(cluster: Cluster, typed: Any) -> Any:
+    """What was typed, with a free block in the place of the subnets where one was asked for."""
+    swarm = cluster.swarm()
+    if PICK not in typed or swarm is None:
+        return typed
+    picked = _picked(cluster, swarm, typed)
+    data = typed.copy()
+    if picked and picked.subnet:
+        data["subnets"] = str(picked.subnet)
+    return data
+
+
+def _picked(cluster: Cluster, swarm: Swarm, typed: Any) -> blocks.Pick | None:
+    form = CreateForm(typed)
+    form.full_clean()
+    wanted = {name: form.cleaned_data.get(name) or form.fields[name].initial for name in _NEED}
+    try:
+        need = blocks.need_of(**wanted, nodes=max(1, len(swarm.nodes)))
+    except blocks.NeedError:
+        return None
+    return blocks.pick(need=need, swarm=swarm, reserved=reserved_ranges(cluster))
+
+
+def _start(cluster: Cluster, settings: NetworkSettings, *, replaces: ChangeRequest | None = None) -> Draft:
+    needs = {name: CreateForm.base_fields[name].initial for name in _NEED}
+    draft = _read(cluster, initial_of(settings) | needs, replaces=replaces)
+    draft.forget_missing_reason()
+    return draft
+
+
+def _read(cluster: Cluster, data: Any, *, replaces: ChangeRequest | None = None) -> Draft:
+    form = CreateForm(data)
+    form.full_clean()
+    draft = Draft(cluster=cluster, form=form, request=CreateRequest(settings=form.settings()), replaces=replaces)
+    try:
+        plan = changes.preview(cluster=cluster, request=draft.request, kind=network_plans.CREATE)
+        draft.plan = CreatePlan.of(plan)
+    except changes.NotSeenError as error:
+        draft.problem = str(error)
+    swarm = cluster.swarm()
+    if PICK in data and swarm and (picked := _picked(cluster, swarm, data)):
+        draft.picked = f"{picked.need}. {picked.note}".strip()
+    return draft

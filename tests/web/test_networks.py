@@ -1,0 +1,78 @@
+"""One network: its page, the form that makes one, and the page that takes one away."""
+
+from django.test import Client
+
+from overlayweb.domain.network_plans import CreatePlan
+from overlayweb.models import ChangeRequest, Cluster
+from tests.web.pages import beside, text, value
+
+NEW = "/clusters/prod/networks/new"
+TYPED = {"name": "lake", "subnets": "10.44.0.0/22", "mtu": "1400", "attachable": "on", "labels": "", "options": ""}
+
+
+def test_the_page_of_a_network_says_who_is_on_it(cluster: Cluster, as_author: Client) -> None:
+    page = text(as_author.get("/clusters/prod/networks/id-backend/"))
+    for words in ("backend", "10.0.9.0/24", "shop_web", "present on", "room for", "Replace…", "Delete…"):
+        assert words in page
+    assert "wiki" not in page
+
+
+def test_a_reader_sees_it_without_buttons(cluster: Cluster, as_reader: Client) -> None:
+    page = text(as_reader.get("/clusters/prod/networks/id-backend/"))
+    assert "shop_web" in page
+    assert "Replace…" not in page
+
+
+def test_while_it_is_typed_the_command_follows(cluster: Cluster, as_author: Client) -> None:
+    assert "No settings yet" in beside(as_author.get(NEW), "preview")
+    page = text(as_author.post(f"{NEW}/preview", TYPED))
+    assert "docker network create --driver overlay --attachable --subnet 10.44.0.0/22 --gateway 10.44.0.1" in page
+    assert "No outage" in page
+
+
+def test_asked_for_it_becomes_a_change_and_can_be_planned_again(cluster: Cluster, as_author: Client) -> None:
+    answer = as_author.post(NEW, {**TYPED, "reason": "Analytics needs one."})
+    change = ChangeRequest.objects.get()
+    assert answer["Location"] == f"/changes/{change.pk}/"
+    after = CreatePlan.of(change.plan_record.plan()).after
+    assert (after.name, after.mtu, after.subnets[0].gateway) == ("lake", 1400, "10.44.0.1")
+    assert "Create lake 10.44.0.0/22" in text(as_author.get(f"/changes/{change.pk}/"))
+    assert value(as_author.get(f"/changes/{change.pk}/again"), "name") == "lake"
+
+
+def test_everything_that_docker_would_take_and_hang_on_is_said_at_once(cluster: Cluster, as_author: Client) -> None:
+    typed = {**TYPED, "name": "backend", "subnets": "10.9.1.0/25\n10.50.0.0/31", "mtu": "20", "reason": "Why not"}
+    answer = as_author.post(NEW, typed)
+    assert answer.status_code == 422
+    assert "is called backend" in beside(answer, "verdict-name")
+    assert "10.9.1.0/25 overlaps overlay payments" in beside(answer, "verdict-subnets")
+    assert "/31" in beside(answer, "verdict-subnets")
+    assert "outside 576 to 9000" in beside(answer, "verdict-mtu")
+    assert value(answer, "mtu") == "20"
+    assert not ChangeRequest.objects.exists()
+
+
+def test_a_free_block_is_picked_by_need(cluster: Cluster, as_author: Client) -> None:
+    page = as_author.post(NEW, {**TYPED, "subnets": "", "services": 20, "replicas": 10, "growth": 2, "pick": "1"})
+    assert "= 844 addresses → /22 with 1022" in text(page)
+    assert "/22" in beside(page, "preview")
+    assert not ChangeRequest.objects.exists()
+
+
+def test_one_that_is_used_cannot_be_deleted_and_says_by_whom(cluster: Cluster, as_author: Client) -> None:
+    page = text(as_author.get("/clusters/prod/networks/id-backend/delete"))
+    assert "shop_web is attached to backend." in page
+    assert "Ask for approval" not in page
+    assert as_author.post("/clusters/prod/networks/id-backend/delete", {"reason": "x"}).status_code == 422
+    assert not ChangeRequest.objects.exists()
+
+
+def test_one_that_nobody_uses_is_asked_to_be_deleted(cluster: Cluster, as_author: Client) -> None:
+    swarm = cluster.swarm()
+    assert swarm is not None
+    used = {key for service in swarm.services for key in service.network_ids}
+    spare = next(n for n in swarm.networks if n.scope == "swarm" and not n.ingress and n.id not in used)
+    path = f"/clusters/prod/networks/{spare.id}/delete"
+    assert "Say why" in text(as_author.post(path, {"reason": ""}))
+    as_author.post(path, {"reason": "Nobody is on it."})
+    assert ChangeRequest.objects.get().title == f"Delete {spare.name}"
