@@ -1,6 +1,7 @@
 """Checks of the settings of an overlay that is to be made, each problem beside its field."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from overlayweb.domain import subnets
 from overlayweb.domain.addresses import ReservedRange, holdings
@@ -38,7 +39,8 @@ def of_settings(
         case_of(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)
     ]
     for check in _OF_SETTINGS:
-        yield from check(cases[0])
+        for finding in check(cases[0]):
+            yield finding if after.name else replace(finding, suggestion="")
     if not after.subnets:
         return  # Swarm takes one of its default pools
     for case in cases:

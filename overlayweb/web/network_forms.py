@@ -1,6 +1,6 @@
 """The fields of an overlay's settings, shared by the forms that make one and that replace one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -11,6 +11,7 @@ from overlayweb.domain.plans import Finding, Level, Plan
 from overlayweb.domain.swarm import IpamConfig
 
 _TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+USE = "use"
 FIELDS = ("name", "subnets", "mtu", "labels", "options", "reason")
 _ON_SUBNETS = ("subnet", "gateway", "ip_range")
 
@@ -89,9 +90,21 @@ class Row:
 
 
 def beside(plan: Plan, name: str) -> tuple[Finding, ...]:
-    """What the plan says of one field."""
-    subjects = _ON_SUBNETS if name == "subnets" else (name,)
-    return tuple(f for f in plan.findings if f.about == "field" and f.subject in subjects)
+    """What the plan says of one field. A suggested subnet can be taken over; a part of a line cannot."""
+    if name != "subnets":
+        return tuple(f for f in plan.findings if f.about == "field" and f.subject == name)
+    found = (f for f in plan.findings if f.about == "field" and f.subject in _ON_SUBNETS)
+    return tuple(replace(f, subject=name, suggestion=f.suggestion if f.subject == "subnet" else "") for f in found)
+
+
+def with_suggestion(data: Any) -> Any:
+    """What was typed, with the suggestion whose button was pressed taken over."""
+    field, _, value = data.get(USE, "").partition("=")
+    if field not in FIELDS:
+        return data
+    typed = data.copy()
+    typed[field] = value
+    return typed
 
 
 def initial_of(settings: NetworkSettings) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from overlayweb.services import changes, drifts
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import FIELDS, NetworkForm, Row, beside, initial_of
+from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
 
 PAGE = "network_replace.html"
 CHECK = "check"
@@ -106,8 +106,8 @@ def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
 def _ask(
     request: HttpRequest, cluster: Cluster, network_id: str, *, replaces: ChangeRequest | None = None
 ) -> HttpResponse:
-    draft = _read(cluster, network_id, request.POST, replaces=replaces)
-    if CHECK in request.POST:
+    draft = _read(cluster, network_id, with_suggestion(request.POST), replaces=replaces)
+    if {CHECK, USE} & set(request.POST):
         draft.forget_missing_reason()
         return render(request, PAGE, {"draft": draft})
     if draft.form.errors or draft.problems:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,15 +17,14 @@ from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Request
-from overlayweb.domain.specs import canonical
 from overlayweb.domain.swarm import Network, Service, Swarm
-from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
+from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
 from overlayweb.services import changes, drifts
 from overlayweb.web import frame
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import FIELDS, NetworkForm, Row, beside, initial_of
+from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
 
 NEW, DELETE = "network_new.html", "network_delete.html"
 CHECK, PICK = "check", "pick"
@@ -59,7 +58,10 @@ class Draft:
     @cached_property
     def rows(self) -> dict[str, Row]:
         """The typed fields by name."""
-        return {name: Row(self.form[name], beside(self.plan, name) if self.plan else ()) for name in FIELDS}
+        return {
+            name: Row(self.form[name], beside(self.plan, name) if self.plan and not self.blank else ())
+            for name in FIELDS
+        }
 
     @property
     def blank(self) -> bool:
@@ -100,7 +102,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
         "uses": list(network_plans.in_the_way(swarm, found)),
         "history": _history(cluster, found),
-        "raw": canonical(asdict(found)),
+        "raw": codec.dump(found),
     }
     return render(request, "network.html", page)
 
@@ -143,8 +145,8 @@ def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
 
 
 def _ask_new(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | None = None) -> HttpResponse:
-    draft = _read(cluster, _with_pick(cluster, request.POST), replaces=replaces)
-    if {CHECK, PICK} & set(request.POST):
+    draft = _read(cluster, _with_pick(cluster, with_suggestion(request.POST)), replaces=replaces)
+    if {CHECK, PICK, USE} & set(request.POST):
         draft.forget_missing_reason()
         return render(request, NEW, {"draft": draft})
     if draft.form.errors or draft.problems:
