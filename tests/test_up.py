@@ -36,7 +36,7 @@ def port() -> int:
 def status_of(url: str) -> int:
     """The status of the page after redirects."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  # our own loopback address
+        with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310  # our own loopback address
             return int(response.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -7,8 +7,8 @@ from overlayweb.domain import subnets
 from overlayweb.domain.addresses import ReservedRange, holdings
 from overlayweb.domain.checks import addressing, fields, overlap
 from overlayweb.domain.checks.case import Case, on_field, on_node
-from overlayweb.domain.ingress_settings import subnet_of
-from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.ingress_settings import MTU_OPTION, subnet_of
+from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 
@@ -41,6 +41,7 @@ def of_settings(
     for check in _OF_SETTINGS:
         for finding in check(cases[0]):
             yield finding if after.name else replace(finding, suggestion="")
+    yield from _names_and_options(swarm, after)
     if not after.subnets:
         return  # Swarm takes one of its default pools
     for case in cases:
@@ -55,6 +56,36 @@ def of_settings(
                 field="subnet",
                 message=f"{block} overlaps another subnet of the same network.",
                 remedy="Choose blocks that lie apart.",
+            )
+
+
+def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
+    """What the fields of the form say better, and the name that the ingress has."""
+    if any(network.ingress and network.name == after.name for network in swarm.networks):
+        yield on_field(
+            level=Level.BLOCKER,
+            code="name-taken",
+            field="name",
+            message=f"The ingress network is called {after.name}.",
+            remedy="Choose another name.",
+        )
+    keys = [key for key, _ in after.options]
+    for key in sorted({key for key in keys if keys.count(key) > 1 or not key or any(map(str.isspace, key))}):
+        yield on_field(
+            level=Level.BLOCKER,
+            code="option-key",
+            field="options",
+            message=f"The option “{key}” is empty, holds a blank, or is given twice.",
+            remedy="Write each option once, as key=value.",
+        )
+    for key in (MTU_OPTION, ENCRYPTED_OPTION):
+        if key in keys:
+            yield on_field(
+                level=Level.BLOCKER,
+                code="option-has-a-field",
+                field="options",
+                message=f"{key} has a field of its own here: Docker takes any value of it and nodes fail later.",
+                remedy="Use the field, and take the option out.",
             )
 
 

@@ -156,6 +156,8 @@ def _made(context: Context, number: int, settings: NetworkSettings) -> Network:
         try:
             context.engine.create_network(settings=settings, labels={MARK: _mark(context, number)})
         except AlreadyExists as error:
+            if _ours(context, number) is not None:
+                return "It was made by a call whose answer was lost"
             if any(n.name == settings.name for n in context.engine.networks() if _registered(context, n)):
                 raise StepFailedError(f"Somebody made another network named {settings.name} meanwhile.") from error
             return f"The manager's node still holds a network named {settings.name}"

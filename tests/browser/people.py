@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -31,6 +31,11 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def _complains(message: ConsoleMessage) -> bool:
+    """An error, but for what htmx says of a request that was under way when the page was left."""
+    return message.type == "error" and not message.text.startswith(("htmx:afterRequest", "htmx:sendError"))
 
 
 def _launch(playwright: Playwright) -> Browser:
@@ -101,7 +106,7 @@ def person(browser: Browser, name: str, *, width: int = 1440, height: int = 900)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if _complains(m) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield Person(name, page, complaints)

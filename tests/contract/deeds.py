@@ -10,6 +10,8 @@ LEFT = ("shutdown", "failed", "complete", "rejected", "remove")
 SECOND = services.SECOND
 MEBIBYTE = services.MEBIBYTE
 
+REFUSED = 300
+
 
 def rpc(code: str, words: str) -> str:
     """How a refusal by the Swarm part of an engine reads."""
@@ -72,12 +74,15 @@ def service(ground: Ground, service_id: str) -> Document:
 
 def change(ground: Ground, service_id: str, *, template: Document | None = None, **parts: object) -> Document:
     """Replace top-level parts of a spec, and parts of its task template; None takes one off. Returns the spec."""
-    row = service(ground, service_id)
-    spec = {**row["Spec"], **parts}
-    spec["TaskTemplate"] = {**spec["TaskTemplate"], **(template or {})}
-    spec = {key: value for key, value in spec.items() if value is not None}
-    ground.do("POST", f"/services/{service_id}/update", spec, version=row["Version"]["Index"])
-    return spec
+    while True:
+        row = service(ground, service_id)
+        spec = {**row["Spec"], **parts}
+        spec["TaskTemplate"] = {**spec["TaskTemplate"], **(template or {})}
+        spec = {key: value for key, value in spec.items() if value is not None}
+        answer = ground.ask("POST", f"/services/{service_id}/update", spec, version=row["Version"]["Index"])
+        if answer.status < REFUSED:
+            return spec
+        assert "out of sequence" in answer.words, answer.words  # Swarm raises versions by itself: look again
 
 
 def remove(ground: Ground, *service_ids: str) -> None:

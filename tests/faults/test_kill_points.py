@@ -11,16 +11,16 @@ from tests.faults.nursery import RemoteNursery
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 WAYS = [
-    ("stop", "forward", 30),
-    ("unpublish", "forward", 16),
+    ("stop", "forward", 20),
+    ("unpublish", "forward", 10),
     ("stop", "cancelled", 10),
-    ("unpublish", "restored", 16),
+    ("unpublish", "restored", 10),
     ("stop", "drifted", 8),
     ("repair", "forward", 10),
     ("repair", "cancelled", 3),
-    ("create", "forward", 12),
+    ("create", "forward", 8),
     ("create", "cancelled", 4),
-    ("delete", "forward", 10),
+    ("delete", "forward", 6),
     ("replace", "forward", 5),
     ("replace", "cancelled", 3),
     ("same_name", "forward", 5),

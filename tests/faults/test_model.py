@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.faults.machine import Overlayweb
 
 LONG = os.environ.get("OVERLAYWEB_MODEL") == "long"
-EXAMPLES, STEPS = (5000, 50) if LONG else (100, 50)
+EXAMPLES, STEPS = (5000, 50) if LONG else (60, 50)
 
 
 @pytest.mark.slow

@@ -52,6 +52,15 @@ def test_everything_that_docker_would_take_and_hang_on_is_said_at_once(cluster: 
     assert not ChangeRequest.objects.exists()
 
 
+def test_options_and_names_that_docker_takes_in_silence(cluster: Cluster, as_author: Client) -> None:
+    options = "com.docker.network.driver.mtu=abc\nencrypted=false\n=x"
+    answer = as_author.post(NEW, {**TYPED, "name": "ingress", "options": options, "reason": "Why not"})
+    assert "The ingress network is called ingress." in beside(answer, "verdict-name")
+    said = beside(answer, "verdict-options")
+    for words in ("driver.mtu has a field", "encrypted has a field", "is empty"):
+        assert words in said
+
+
 def test_a_free_block_is_picked_by_need(cluster: Cluster, as_author: Client) -> None:
     page = as_author.post(NEW, {**TYPED, "subnets": "", "services": 20, "replicas": 10, "growth": 2, "pick": "1"})
     assert "= 844 addresses → /22 with 1022" in text(page)

@@ -15,6 +15,7 @@ FIELD_NAMES = {
     "gateway": "Gateway",
     "mtu": "MTU",
     "ip_range": "IP range",
+    "options": "Driver options",
     "labels": "Labels",
 }
 
