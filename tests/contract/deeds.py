@@ -79,10 +79,21 @@ def change(ground: Ground, service_id: str, *, template: Document | None = None,
         spec = {**row["Spec"], **parts}
         spec["TaskTemplate"] = {**spec["TaskTemplate"], **(template or {})}
         spec = {key: value for key, value in spec.items() if value is not None}
-        answer = ground.ask("POST", f"/services/{service_id}/update", spec, version=row["Version"]["Index"])
-        if answer.status < REFUSED:
+        if _taken(ground, row, spec):
             return spec
-        assert "out of sequence" in answer.words, answer.words  # Swarm raises versions by itself: look again
+
+
+def write(ground: Ground, service_id: str, spec: Document) -> None:
+    """Replace a spec as a whole."""
+    while not _taken(ground, service(ground, service_id), spec):
+        pass
+
+
+def _taken(ground: Ground, row: Document, spec: Document) -> bool:
+    """Send a spec; whether it was taken. Swarm raises versions by itself: then one has to look again."""
+    answer = ground.ask("POST", f"/services/{row['ID']}/update", spec, version=row["Version"]["Index"])
+    assert answer.status < REFUSED or "out of sequence" in answer.words, answer.words
+    return answer.status < REFUSED
 
 
 def remove(ground: Ground, *service_ids: str) -> None:
@@ -102,8 +113,13 @@ def status(ground: Ground, service_id: str) -> Document:
 def full(ground: Ground, service_id: str) -> bool:
     """Whether as many run as are wanted, and no update is under way."""
     counts = status(ground, service_id)
-    at_rest = service(ground, service_id).get("UpdateStatus", {}).get("State") not in ("updating", "rollback_started")
-    return bool(counts["RunningTasks"] == counts["DesiredTasks"] and at_rest)
+    row = service(ground, service_id)
+    at_rest = row.get("UpdateStatus", {}).get("State") not in ("updating", "rollback_started")
+    # A new global service wants none at first.
+    fewest = min(
+        1, row["Spec"]["Mode"].get("Replicated", {}).get("Replicas", 1)
+    )
+    return bool(counts["RunningTasks"] == counts["DesiredTasks"] >= fewest and at_rest)
 
 
 def rows(ground: Ground, service_id: str) -> list[Document]:

@@ -41,7 +41,8 @@ def test_the_list_tells_counts_when_asked(ground: Ground) -> None:
 
 def test_a_global_service_is_wanted_once_on_each_node(ground: Ground) -> None:
     made = deeds.create(ground, services.everywhere("agent"))
-    assert deeds.status(ground, made) == {"RunningTasks": 3, "DesiredTasks": 3, "CompletedTasks": 0}
+    counts = {"RunningTasks": 3, "DesiredTasks": 3, "CompletedTasks": 0}
+    ground.until(lambda: deeds.status(ground, made) == counts, "one to be wanted and to run on each node")
     deeds.remove(ground, made)
 
 

@@ -27,11 +27,6 @@ def _failing(spec: Document, *, action: str) -> Document:
     return {**spec, "TaskTemplate": {**spec["TaskTemplate"], "ContainerSpec": container}, "UpdateConfig": update}
 
 
-def _write(ground: Ground, service_id: str, spec: Document) -> None:
-    version = deeds.service(ground, service_id)["Version"]["Index"]
-    ground.do("POST", f"/services/{service_id}/update", spec, version=version)
-
-
 def test_labels_update_settings_and_replicas_restart_nothing(fresh: Ground) -> None:
     made = deeds.web(fresh)
     before = deeds.ids(fresh, made)
@@ -110,20 +105,20 @@ def test_an_update_goes_from_updating_to_completed(fresh: Ground) -> None:
 def test_an_update_that_fails_pauses_and_any_other_goes_on(fresh: Ground) -> None:
     made = deeds.web(fresh)
     good = deeds.service(fresh, made)["Spec"]
-    _write(fresh, made, _failing(good, action="pause"))
+    deeds.write(fresh, made, _failing(good, action="pause"))
     _until_state(fresh, made, "paused")
     message = deeds.service(fresh, made)["UpdateStatus"]["Message"]
     assert message.startswith("update paused due to failure or early termination of task ")
     deeds.change(fresh, made, Labels={"seen": "yes"})
     assert _state(fresh, made) != "paused"
-    _write(fresh, made, good)
+    deeds.write(fresh, made, good)
     fresh.until(lambda: deeds.full(fresh, made) and _state(fresh, made) == "completed", "it to run again", seconds=90)
 
 
 def test_an_update_that_fails_rolls_back_where_it_shall(fresh: Ground) -> None:
     made = deeds.web(fresh)
     good = deeds.service(fresh, made)["Spec"]
-    _write(fresh, made, _failing(good, action="rollback"))
+    deeds.write(fresh, made, _failing(good, action="rollback"))
     _until_state(fresh, made, "rollback_completed")
     assert deeds.service(fresh, made)["Spec"]["TaskTemplate"] == good["TaskTemplate"]
     fresh.until(lambda: deeds.status(fresh, made)["RunningTasks"] == 3, "three to run", seconds=60)
@@ -172,10 +167,10 @@ def test_a_held_service_stops_once_and_its_rows_are_proof(fresh: Ground, kind: s
     assert "Ports" not in deeds.service(fresh, made)["Endpoint"]
 
     start_first = {**AT_ONCE, "Order": "start-first"}
-    _write(fresh, made, {**original, "UpdateConfig": start_first})
+    deeds.write(fresh, made, {**original, "UpdateConfig": start_first})
     fresh.until(lambda: deeds.status(fresh, made)["RunningTasks"] == 3, "three to run", seconds=20)
     running = {row["ID"] for row in deeds.rows(fresh, made) if row["Status"]["State"] == "running"}
-    _write(fresh, made, original)
+    deeds.write(fresh, made, original)
     fresh.let_pass(2)
     assert deeds.service(fresh, made)["Spec"] == original
     assert {row["ID"] for row in deeds.rows(fresh, made) if row["Status"]["State"] == "running"} == running

@@ -41,6 +41,7 @@ def test_attached_with_an_alias_and_detached_in_one_job(ground: Ground) -> None:
     assert began == ["agent", "portal"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_taken_over_and_writes_nothing_twice(ground: Ground) -> None:
     job = ground.approved(ground.link("portal", NEW), ground.link("quiet", NEW))
     for point in ("done:record", "call:update_service:1", "done:connect"):
@@ -55,6 +56,7 @@ def test_a_killed_worker_is_taken_over_and_writes_nothing_twice(ground: Ground) 
         assert document == was.spec.document()
 
 
+@pytest.mark.slow
 def test_what_somebody_else_changes_meanwhile_is_kept(ground: Ground) -> None:
     job = ground.approved(ground.link("portal", NEW))
     assert ground.run(job, die="call:update_service:1") == -signal.SIGKILL
@@ -70,6 +72,7 @@ def test_what_somebody_else_changes_meanwhile_is_kept(ground: Ground) -> None:
     assert "changed by somebody else" in " ".join(e.message for e in job.events.all())
 
 
+@pytest.mark.slow
 def test_where_an_update_stops_every_service_gets_its_networks_back(ground: Ground) -> None:
     job = ground.approved(ground.link("agent", NEW), ground.link("quiet", NEW))
     assert ground.run(job, die="done:record") == -signal.SIGKILL
