@@ -116,9 +116,7 @@ def full(ground: Ground, service_id: str) -> bool:
     row = service(ground, service_id)
     at_rest = row.get("UpdateStatus", {}).get("State") not in ("updating", "rollback_started")
     # A new global service wants none at first.
-    fewest = min(
-        1, row["Spec"]["Mode"].get("Replicated", {}).get("Replicas", 1)
-    )
+    fewest = min(1, row["Spec"]["Mode"].get("Replicated", {}).get("Replicas", 1))
     return bool(counts["RunningTasks"] == counts["DesiredTasks"] >= fewest and at_rest)
 
 
