@@ -20,6 +20,9 @@ from overlayweb.workflows import approved, ingress_network, peers, problems, rel
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 from overlayweb.workflows.strength import Strength
 
+LOOK_SECONDS = 0.05
+"""Between two looks while everything is dark; one costs the manager a few milliseconds."""
+
 DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
@@ -145,7 +148,7 @@ def drain(context: Context) -> str:
         return waiting if waiting or clean > 1 else context.step.detail or "Looking once more"
 
     limit = context.step.expected_seconds + DRAIN_MARGIN_SECONDS
-    if waiting := context.wait("drain", look, seconds=limit, every=0.1):
+    if waiting := context.wait("drain", look, seconds=limit, every=LOOK_SECONDS):
         raise StepFailedError(f"Containers did not leave the ingress within {limit:.0f} s: {waiting}.")
     return "No container is on the old ingress, on any node"
 
@@ -169,7 +172,10 @@ def remove(context: Context) -> str:
             context.ledger.take_back_point(context.step)
         raise StepFailedError(f"The engine refuses to remove the ingress: {error}") from error
     waiting = context.wait(
-        "gone", lambda: ingress_network.still_there(context, target), seconds=ingress_network.REMOVE_SECONDS, every=0.1
+        "gone",
+        lambda: ingress_network.still_there(context, target),
+        seconds=ingress_network.REMOVE_SECONDS,
+        every=LOOK_SECONDS,
     )
     if waiting:
         raise StepFailedError(f"{waiting}. Restart dockerd on the manager, which holds on to it.")
@@ -185,7 +191,7 @@ def create(context: Context) -> str:
             f"allocated {network.id}",
             partial(ingress_network.unallocated, context, network),
             seconds=ALLOCATE_SECONDS,
-            every=0.1,
+            every=LOOK_SECONDS,
         )
         if not waiting:
             peers.nudge(context)
@@ -225,7 +231,7 @@ def publish(context: Context) -> str:
                 row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
             )
     limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
-    if waiting := context.wait("strength", look, seconds=limit, every=0.2):
+    if waiting := context.wait("strength", look, seconds=limit, every=0.1):
         return f"Not at full strength yet: {waiting}"
     return f"{len(rows)} of {len(rows)}"
 
