@@ -123,7 +123,7 @@ def pick(*, need: BlockNeed, swarm: Swarm, reserved: Sequence[ReservedRange]) ->
     found = free_block(prefix_length=need.prefix_length, swarm=swarm, reserved=reserved)
     if found is None:
         return Pick(need=need, subnet=None, note=f"No private /{need.prefix_length} is free.")
-    return Pick(need=need, subnet=found, note=_note(found, _swarm_pools(swarm)))
+    return Pick(need=need, subnet=found, note=_note(found, swarm_pools(swarm)))
 
 
 def free_block(*, prefix_length: int, swarm: Swarm, reserved: Sequence[ReservedRange]) -> Subnet | None:
@@ -142,13 +142,14 @@ def _within(field: str, value: float, least: float, most: float) -> None:
 
 
 def _avoided(swarm: Swarm) -> Iterator[tuple[Subnet, ...]]:
-    pools = _swarm_pools(swarm)
+    pools = swarm_pools(swarm)
     yield (*pools, *ENGINE_POOLS)
     yield pools
     yield ()
 
 
-def _swarm_pools(swarm: Swarm) -> tuple[Subnet, ...]:
+def swarm_pools(swarm: Swarm) -> tuple[Subnet, ...]:
+    """Where Swarm takes the subnets of networks that are made without one."""
     return tuple(pool for text in swarm.default_addr_pools if (pool := subnets.parse_or_none(text)))
 
 

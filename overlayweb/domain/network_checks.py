@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from overlayweb.domain import subnets
+from overlayweb.domain import blocks, subnets
 from overlayweb.domain.addresses import ReservedRange, holdings
 from overlayweb.domain.checks import addressing, fields, overlap
 from overlayweb.domain.checks.case import Case, on_field, on_node
@@ -11,6 +11,9 @@ from overlayweb.domain.ingress_settings import MTU_OPTION, subnet_of
 from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+
+NAMED_AT_MOST = 3
+"""So many who hold addresses in the default pools are named."""
 
 _OF_SETTINGS = (fields.name, fields.mtu, fields.labels)
 _OF_SUBNET = (
@@ -43,7 +46,8 @@ def of_settings(
             yield finding if after.name else replace(finding, suggestion="")
     yield from _names_and_options(swarm, after)
     if not after.subnets:
-        return  # Swarm takes one of its default pools
+        yield from _of_default_pools(swarm, reserved)
+        return
     for case in cases:
         for check in _OF_SUBNET:
             yield from check(case)
@@ -57,6 +61,38 @@ def of_settings(
                 message=f"{block} overlaps another subnet of the same network.",
                 remedy="Choose blocks that lie apart.",
             )
+
+
+def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Finding]:
+    """Swarm gives a network without a subnet a block of its default pools that no overlay has.
+
+    It knows of nobody else: who holds addresses in the pools is told. A pool without a free block is not refused
+    either, the network stays without addresses.
+    """
+    pools = blocks.swarm_pools(swarm)
+    held = holdings(swarm=swarm, reserved=reserved)
+    words = f"Swarm's default pool{'s' if len(pools) > 1 else ''} {', '.join(map(str, pools))}"
+    overlays = [holding.subnet for holding in held if holding.kind == "overlay"]
+    if pools and not subnets.next_free(prefix_length=swarm.subnet_size, taken=overlays, pools=pools):
+        yield on_field(
+            level=Level.BLOCKER,
+            code="pool-exhausted",
+            field="subnet",
+            message=f"No /{swarm.subnet_size} is free in {words}. Swarm would take the network and never allocate it.",
+            remedy="Name a subnet outside of them, or have a free block picked.",
+        )
+        return
+    met = [row for row in held if row.kind != "overlay" and any(subnets.overlaps(row.subnet, pool) for pool in pools)]
+    if met:
+        named = [str(row) for row in sorted(met, key=lambda row: row.kind != "reserved")[:NAMED_AT_MOST]]
+        more = [f"{len(met) - NAMED_AT_MOST} more"] if len(met) > NAMED_AT_MOST else []
+        yield on_field(
+            level=Level.WARNING,
+            code="pool-shared",
+            field="subnet",
+            message=f"Swarm takes a /{swarm.subnet_size} of {words}, and does not look at {', '.join(named + more)}.",
+            remedy="Name a subnet, or have a free block picked.",
+        )
 
 
 def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
@@ -137,7 +173,17 @@ def _with(swarm: Swarm, networks: tuple[Network, ...]) -> Swarm:
 
 
 def of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
-    """Nodes that cannot take part in a network with these settings."""
+    """Nodes that cannot take part in a network with these settings, and what has to pass between all of them."""
+    if after.encrypted:
+        yield Finding(
+            level=Level.NOTICE,
+            code="encrypted-esp",
+            about="cluster",
+            subject=swarm.id,
+            message="Containers on an encrypted overlay reach each other only where IP protocol 50 (ESP) passes "
+            "between the nodes, which no manager shows.",
+            remedy="The readiness page has the rules for every node's firewall.",
+        )
     for node in sorted(swarm.nodes, key=lambda node: node.hostname):
         if after.encrypted and node.os == "windows":
             yield on_node(

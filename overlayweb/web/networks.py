@@ -16,7 +16,7 @@ from overlayweb.domain import blocks, capacity, network_plans, reach
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, Request
+from overlayweb.domain.plans import Finding, Level, Request
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
 from overlayweb.services import changes, drifts
@@ -100,7 +100,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "nodes": _by_node(swarm, found),
         "of_nodes": len(swarm.nodes),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
-        "uses": list(network_plans.in_the_way(swarm, found)),
+        "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": _history(cluster, found),
         "raw": codec.dump(found),
     }

@@ -87,9 +87,7 @@ def make(context: Context, number: int) -> str:
         return f"{settings.name} {', '.join(row.subnet for row in settings.subnets)} is allocated"
     context.ledger.say(f"{waiting}; it is removed again", step=context.step, level=Event.Level.WARNING)
     _remove(context, network)
-    met = _overlapping(context, settings)
-    why = f"it overlaps {', '.join(met)}" if met else "something that a manager does not show uses these addresses"
-    raise StepFailedError(f"Swarm accepted {settings.name} and did not allocate it: {why}.")
+    raise StepFailedError(f"Swarm accepted {settings.name} and did not allocate it: {_why(context, settings)}.")
 
 
 def take_away(context: Context, network: Network, *, passes_point: bool) -> str:
@@ -200,6 +198,13 @@ def _registered(context: Context, network: Network | None) -> Network | None:
     if network is None or not network.allocated:
         return network
     return network if context.engine.is_registered(network.id) else None
+
+
+def _why(context: Context, settings: NetworkSettings) -> str:
+    if not settings.subnets:
+        return "none of its default pools has a free block"
+    met = _overlapping(context, settings)
+    return f"it overlaps {', '.join(met)}" if met else "something that a manager does not show uses these addresses"
 
 
 def _overlapping(context: Context, settings: NetworkSettings) -> list[str]:

@@ -17,6 +17,14 @@ def test_the_page_of_a_network_says_who_is_on_it(cluster: Cluster, as_author: Cl
     assert "wiki" not in page
 
 
+def test_what_uses_it_keeps_it_from_being_deleted_with_the_way_to_each(cluster: Cluster, as_author: Client) -> None:
+    page = as_author.get("/clusters/prod/networks/id-backend/")
+    said = beside(page, "in-use")
+    assert "shop_web is attached to backend. Detach it first." in said
+    assert 'href="/clusters/prod/services/id-shop_web/">Open shop_web</a>' in page.content.decode()
+    assert "/networks/id-backend/delete" not in page.content.decode()
+
+
 def test_a_reader_sees_it_without_buttons(cluster: Cluster, as_reader: Client) -> None:
     page = text(as_reader.get("/clusters/prod/networks/id-backend/"))
     assert "shop_web" in page

@@ -1,0 +1,47 @@
+"""Plans of an overlay that is made: what Swarm would take in silence is said first."""
+
+from typing import Any
+
+from overlayweb.domain import network_plans
+from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.network_plans import CreateRequest
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.swarm import IpamConfig, Swarm
+from tests.domain.builders import make_network, make_node, make_swarm
+
+OFFICE = ReservedRange(name="office", cidr="10.20.0.0/16", reason="VPN")
+
+
+def found(swarm: Swarm, *reserved: ReservedRange, **settings: Any) -> dict[str, Finding]:
+    request = CreateRequest(settings=NetworkSettings(name="lake", **settings))
+    plan = network_plans.create(swarm=swarm, request=request, reserved=reserved)
+    return {finding.code: finding for finding in plan.findings}
+
+
+def test_without_a_subnet_whoever_else_has_addresses_in_the_default_pools_is_named() -> None:
+    said = found(make_swarm(), OFFICE)["pool-shared"]
+    assert (said.level, said.subject) == (Level.WARNING, "subnet")
+    assert "default pool 10.0.0.0/8, and does not look at reserved range office (10.20.0.0/16, VPN)" in said.message
+    elsewhere = make_swarm(default_addr_pools=("172.30.0.0/16",))
+    assert "pool-shared" not in found(elsewhere, OFFICE)
+
+
+def test_default_pools_without_a_free_block_are_refused() -> None:
+    taken = [make_network("first", "172.30.0.0/25"), make_network("second", "172.30.0.128/25")]
+    swarm = make_swarm(networks=taken, default_addr_pools=("172.30.0.0/24",), subnet_size=25)
+    said = found(swarm)["pool-exhausted"]
+    assert (said.level, said.subject) == (Level.BLOCKER, "subnet")
+    assert "No /25 is free in Swarm's default pool 172.30.0.0/24." in said.message
+    half = make_swarm(networks=taken[:1], default_addr_pools=("172.30.0.0/24",), subnet_size=25)
+    assert "pool-exhausted" not in found(half)
+    assert "pool-exhausted" not in found(swarm, subnets=(IpamConfig(subnet="172.31.0.0/24"),))
+
+
+def test_what_encryption_needs_is_said_and_windows_refused() -> None:
+    block = (IpamConfig(subnet="10.44.0.0/24"),)
+    assert {"encrypted-esp", "encrypted-windows"}.isdisjoint(found(make_swarm(), subnets=block))
+    said = found(make_swarm(), subnets=block, encrypted=True)
+    assert said["encrypted-esp"].level is Level.NOTICE
+    windows = make_swarm(nodes=[make_node("node1"), make_node("node2", os="windows")])
+    assert found(windows, subnets=block, encrypted=True)["encrypted-windows"].level is Level.BLOCKER
