@@ -71,14 +71,14 @@ def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterat
     """
     pools = blocks.swarm_pools(swarm)
     held = holdings(swarm=swarm, reserved=reserved)
-    words = f"Swarm's default pool{'s' if len(pools) > 1 else ''} {', '.join(map(str, pools))}"
+    words = f"default pool{'s' if len(pools) > 1 else ''} {', '.join(map(str, pools))}"
     overlays = [holding.subnet for holding in held if holding.kind == "overlay"]
     if pools and not subnets.next_free(prefix_length=swarm.subnet_size, taken=overlays, pools=pools):
         yield on_field(
             level=Level.BLOCKER,
             code="pool-exhausted",
             field="subnet",
-            message=f"No /{swarm.subnet_size} is free in {words}. Swarm would take the network and never allocate it.",
+            message=f"No /{swarm.subnet_size} is free in the {words}. Swarm takes the network and never allocates it.",
             remedy="Name a subnet outside of them, or have a free block picked.",
         )
         return
@@ -90,7 +90,8 @@ def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterat
             level=Level.WARNING,
             code="pool-shared",
             field="subnet",
-            message=f"Swarm takes a /{swarm.subnet_size} of {words}, and does not look at {', '.join(named + more)}.",
+            message=f"Swarm takes a /{swarm.subnet_size} of its {words} and does not look who else is there: "
+            f"{', '.join(named + more)}.",
             remedy="Name a subnet, or have a free block picked.",
         )
 
