@@ -27,6 +27,7 @@ def test_a_node_that_goes_away_in_the_window_is_named(rig: Rig) -> None:
     away.resume()
     away.restart()
     wait_until(lambda: all(node.ready for node in rig.swarm().nodes), what="all nodes to be ready", timeout=60)
+    rig.lab.wait_running()
     jobs.resume(job=job, person=rig.author, now=timezone.now())
     rig.run(job)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
