@@ -1,4 +1,4 @@
-"""An ingress rebuild by the ``docker`` command line and by Overlayweb, on one real Swarm, in one run.
+"""An ingress rebuild by the ``docker`` command line, by a bare script and by Overlayweb, on one Swarm, in one run.
 
 ``python -m bench.ingress_rebuild [--engine bookworm] [--rounds N] [--only METHOD …] [--json FILE] [--markdown]``
 needs root and takes about ten minutes, five of which are the command line's. Each round begins on a fresh Swarm with
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import django
 
-from bench import aftermath, by_hand, floor, machine, report
+from bench import aftermath, by_hand, by_script, floor, machine, report
 from bench.report import Method, Report, Round
 from bench.sampler import Sampler
 from overlayweb.domain.plans import IngressSettings, Strategy
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Report:
-    """Floor, then the command line once, then ours ``rounds`` times each, in turns. Leaves nothing running."""
+    """Floor, then the command line once, then the others ``rounds`` times each, in turns. Leaves nothing running."""
     done: list[Round] = []
     started: list[float] = []
     with Lab(engine=engine) as lab, _data(lab) as data:
@@ -60,11 +60,13 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
         _say(f"floor {parts.total:.1f} s: {parts}")
         version = str(lab.manager.request("GET", "/version")["Version"])
         if Method.CLI in methods:
-            done.append(_round(lab, Method.CLI, _by_hand(lab), started))
-        ours = [method for method in methods if method in STRATEGIES]
-        if ours:
-            with _installation(lab, data) as team:
-                done += [_round(lab, method, _by_us(team, method), started) for _ in range(rounds) for method in ours]
+            done.append(_round(lab, Method.CLI, _by_rebuild(lab, by_hand.rebuild), started))
+        turns = [method for method in methods if method is not Method.CLI]
+        # The installation runs during all of them: it takes its share of the machine from each alike.
+        with _installation(lab, data) as team:
+            acts = {method: _by_us(team, method) for method in STRATEGIES}
+            acts[Method.SCRIPT] = _by_rebuild(lab, by_script.rebuild)
+            done += [_round(lab, method, acts[method], started) for _ in range(rounds) for method in turns]
     looked = machine.look(now=datetime.now(UTC), engine=version)
     return Report(
         machine=looked, command=_command(engine, rounds, methods), floor=parts, mix=min(started), rounds=tuple(done)
@@ -97,11 +99,11 @@ def _round(lab: Lab, method: Method, act: Act, started: list[float]) -> Round:
     return made
 
 
-def _by_hand(lab: Lab) -> Act:
+def _by_rebuild(lab: Lab, rebuild: Callable[..., None]) -> Act:
     def act(before: Swarm) -> tuple[float, dict[str, float]]:
         began = time.monotonic()
         old = before.ingress_networks[0].id
-        by_hand.rebuild(lab=lab, services=before.published_services, ingress_id=old, settings=SETTINGS)
+        rebuild(lab=lab, services=before.published_services, ingress_id=old, settings=SETTINGS)
         return time.monotonic() - began, {}
 
     return act
@@ -143,7 +145,7 @@ def _installation(lab: Lab, data: Path) -> Iterator["Team"]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.ingress_rebuild", description=__doc__)
     parser.add_argument("--engine", help="bookworm (what the machine has), trixie or sid")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of ours, each; by hand it is one (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each but by hand, which is one (default 3)")
     parser.add_argument("--only", nargs="+", type=Method, choices=list(Method), help="leave the other methods out")
     parser.add_argument("--json", type=Path, help="write every number to this file")
     parser.add_argument("--markdown", action="store_true", help="print the section for docs/benchmarks.md")

@@ -83,9 +83,7 @@ def created(context: Context, settings: IngressSettings) -> Network:
     made: list[Network] = []
 
     def attempt() -> str:
-        found = existing(context)
-        if found:
-            made.append(_adopted(context, found))
+        if _take_listed(context, made):
             return ""
         labels = {JOB_LABEL: _mark(context, context.current_pass)}
         context.ledger.intend(context.step, create=settings.subnet)
@@ -96,7 +94,7 @@ def created(context: Context, settings: IngressSettings) -> Network:
             return "The manager's node still lets go of the old ingress"
         except Refused as error:
             raise StepFailedError(f"The engine refuses to create the ingress: {error}") from error
-        return "The new ingress is not listed yet"
+        return "" if _take_listed(context, made) else "The new ingress is not listed yet"
 
     tried = context.step.intent.get("unallocated", 0)
     waiting = context.wait(f"create {tried}", attempt, seconds=CREATE_CONFLICT_SECONDS, every=0.1)
@@ -167,6 +165,14 @@ def _restored(context: Context, network: Network) -> bool:
 
 def _mark(context: Context, current_pass: Pass) -> str:
     return f"{context.job.pk}" if current_pass is Pass.FORWARD else f"{context.job.pk}-restored"
+
+
+def _take_listed(context: Context, made: list[Network]) -> bool:
+    """Whether an ingress is listed; it is put into ``made`` when it may be taken for this job's own."""
+    found = existing(context)
+    if found:
+        made.append(_adopted(context, found))
+    return bool(found)
 
 
 def _refuse_taken_name(context: Context, name: str) -> None:
