@@ -5,6 +5,9 @@ approvals, the second look and the way back, and without releasing slow stoppers
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+
+import docker
 
 from overlayweb.domain import specs
 from overlayweb.domain.plans import IngressSettings
@@ -18,6 +21,7 @@ from tests.lab.swarm import Lab
 
 STEP_SECONDS = 120.0
 EVERY_SECONDS = 0.1
+TRIES = 5
 LEFT = frozenset({"shutdown", "failed", "complete", "rejected", "remove"})
 
 
@@ -45,13 +49,24 @@ def rebuild(*, lab: Lab, services: Sequence[Service], ingress_id: str, settings:
 
 def _write(node: Node, targets: dict[str, Spec], make: Callable[[Spec], Spec]) -> None:
     for service_id, target in targets.items():
-        lab_services.update(node, service_id, make(target).document())
+        _again(partial(lab_services.update, node, service_id, make(target).document()))
+
+
+def _again(write: Callable[[], None]) -> None:
+    """Write; read and write again while Swarm raised the version between the two."""
+    for _ in range(TRIES):
+        try:
+            return write()
+        except docker.errors.APIError as error:
+            if "out of sequence" not in str(error):
+                raise
+    return write()
 
 
 def _nudge(lab: Lab, labels: dict[str, str]) -> None:
     """Make every node look for the new ingress, those without a published service too."""
     for node in lab.nodes:
-        lab_services.set_node_labels(lab.manager, node.name, labels)
+        _again(partial(lab_services.set_node_labels, lab.manager, node.name, labels))
 
 
 def _wait(check: Callable[[], bool], what: str) -> None:
