@@ -117,7 +117,7 @@ def fillings(*, swarm: Swarm) -> tuple[Filling, ...]:
     """Every allocated overlay and the ingress, the one that fills first in front. One pass over tasks and services.
 
     Source: swarmkit gives out the gateway, one address per node with a container on it (for its load balancer), one
-    VIP per service and one address per Swarm task. Containers attached by hand are counted by the engine alone.
+    VIP per service and one address per Swarm task, also to those that stand for standalone containers.
     """
     tallies = _tallies(swarm)
     found = (_filling(swarm, network, tallies[network.id]) for network in swarm.networks if _counts(network))
@@ -143,6 +143,11 @@ def _tallies(swarm: Swarm) -> Mapping[str, _Tally]:
         tallies[network.id].nodes.update(node.id for node in swarm.nodes)  # each has it, with or without a container
     for service in swarm.services:
         _count(swarm, service, tallies)
+    for swarm_task in swarm.attachments:
+        for network_id in swarm_task.network_ids:
+            if swarm_task.desired_state == "running" and swarm_task.may_be_on(network_id):
+                tallies[network_id].containers += 1
+                tallies[network_id].nodes.add(swarm_task.node_id)
     return tallies
 
 

@@ -145,7 +145,7 @@ def case_of(
         labels=after.labels,
     )
     return Case(
-        swarm=_with(swarm, others),
+        swarm=replace(swarm, networks=others),
         request=IngressRequest(settings=settings),
         after=settings,
         before=None,
@@ -155,21 +155,6 @@ def case_of(
         ip_range=subnet_of(row.ip_range),
         held=holdings(swarm=swarm, reserved=reserved, without=leaves),
         avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
-    )
-
-
-def _with(swarm: Swarm, networks: tuple[Network, ...]) -> Swarm:
-    return Swarm(
-        id=swarm.id,
-        observed_at=swarm.observed_at,
-        default_addr_pools=swarm.default_addr_pools,
-        subnet_size=swarm.subnet_size,
-        nodes=swarm.nodes,
-        networks=networks,
-        services=swarm.services,
-        swarm_tasks=swarm.swarm_tasks,
-        own_service_ids=swarm.own_service_ids,
-        underlay_mtu=swarm.underlay_mtu,
     )
 
 

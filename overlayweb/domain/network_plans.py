@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import attaching, fingerprints, network_checks, subnets
+from overlayweb.domain import attaching, fingerprints, network_checks, standalone, subnets
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.checks.case import on_network, on_service
 from overlayweb.domain.estimates import ServiceHistory, Timings
@@ -192,13 +192,13 @@ def in_the_way(swarm: Swarm, network: Network) -> Iterator[Finding]:
             message=f"{len(leaving)} container{'s are' if len(leaving) > 1 else ' is'} leaving {network.name} still.",
             remedy="The job waits for the last one.",
         )
-    if network.attachable:
+    for box in standalone.seen_on(swarm, network):
         yield on_network(
-            level=Level.NOTICE,
-            code="standalone-containers",
+            level=Level.BLOCKER,
+            code="standalone-container",
             network=network,
-            message=f"Containers outside services may hang on {network.name}. The job waits for them and names them.",
-            remedy="Disconnect them first.",
+            message=f"Standalone container {box.key} on {box.hostname} is connected to {network.name}.",
+            remedy=f"Run there: `docker network disconnect {network.name} {box.key}`",
         )
     stack = dict(network.labels).get(_STACK_LABEL)
     if stack:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from overlayweb.domain import attaching, network_checks, network_settings, subnets
+from overlayweb.domain import attaching, network_checks, network_settings, standalone, subnets
 from overlayweb.domain.addresses import ReservedRange, ingress_need, wanted_swarm_tasks
 from overlayweb.domain.checks import services
 from overlayweb.domain.checks.case import on_network, on_service
@@ -29,7 +29,7 @@ def find(
     """All findings, blockers first. With ``keep_name`` the old network's addresses are free for the final one."""
     leaves = (old,) if keep_name else ()
     found = [
-        *_of_old(old, before, after),
+        *_of_old(swarm, old, before, after),
         *network_checks.of_settings(swarm, after, leaves=leaves, attached=attached, reserved=reserved),
         *network_checks.of_nodes(swarm, after),
         *_of_services(swarm, old, attached),
@@ -38,7 +38,7 @@ def find(
     return tuple(sorted(found, key=lambda finding: _WEIGHT[finding.level]))
 
 
-def _of_old(old: Network, before: NetworkSettings, after: NetworkSettings) -> Iterator[Finding]:
+def _of_old(swarm: Swarm, old: Network, before: NetworkSettings, after: NetworkSettings) -> Iterator[Finding]:
     if old.ingress or old.scope != "swarm":
         kind = "the ingress, which is customised on its own page" if old.ingress else "no network of the Swarm"
         yield on_network(
@@ -56,12 +56,14 @@ def _of_old(old: Network, before: NetworkSettings, after: NetworkSettings) -> It
             message=f"{old.name} has these settings already.",
             remedy="Change a setting.",
         )
-    if old.attachable:
+    boxes = standalone.seen_on(swarm, old)
+    if boxes:
+        named = ", ".join(f"{box.key} on {box.hostname}" for box in boxes)
         yield on_network(
             level=Level.WARNING,
             code="standalone-containers",
             network=old,
-            message=f"Containers outside services may hang on {old.name}. The job names each and waits until it moved.",
+            message=f"Standalone containers are connected to {old.name}: {named}. The job waits until each has moved.",
             remedy="Have somebody with a shell on its node at hand, or stop those containers first.",
         )
     stack = dict(old.labels).get(STACK_LABEL)

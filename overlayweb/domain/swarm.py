@@ -184,7 +184,7 @@ class Swarm:
     """Everything read from one manager at ``observed_at``. ``latency_seconds``: median of its answers.
 
     ``manager_id``: the node id of that manager, "" when it is not known. ``node_views``: of the nodes whose own
-    engine was asked too.
+    engine was asked too. ``attachments``: the Swarm tasks that stand for containers outside services.
     """
 
     id: str
@@ -203,6 +203,7 @@ class Swarm:
     underlay_mtu: int | None = None
     manager_id: str = ""
     node_views: tuple[NodeView, ...] = ()
+    attachments: tuple[SwarmTask, ...] = ()
     _tasks_by_service: dict[str, tuple[SwarmTask, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

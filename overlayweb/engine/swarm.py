@@ -66,7 +66,7 @@ class DockerEngine:
         self._calls.close()
 
     def observe(self) -> Swarm:
-        """Everything at once: swarm, nodes, networks with the ingress's peers, services, tasks.
+        """Everything at once: swarm, nodes, networks with the ingress's peers, services, tasks, standalone containers.
 
         ``observed_at`` is when reading began. The parts are read one after the other: a task may name a service
         that came or went in between. Raises NotAManager where it applies.
@@ -94,6 +94,7 @@ class DockerEngine:
             latency_seconds=self._calls.latency_since(before),
             underlay_mtu=reading.engine_mtu(networks),
             manager_id=manager_id,
+            attachments=self.attachments(),
         )
         return replace(found, networks=self._measured(found)) if self._tells_figures else found
 

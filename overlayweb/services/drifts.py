@@ -34,7 +34,8 @@ def report(*, cluster: Cluster) -> Report | None:
         return Report()
     jobs = _succeeded(cluster.pk).aggregate(count=Count("pk"), last=Max("finished_at"))
     adopted = Adoption.objects.filter(cluster=cluster).aggregate(last=Max("pk"))
-    return _report(cluster.pk, cluster.observed_at, (jobs["count"], jobs["last"], adopted["last"]))
+    seen = (cluster.observed_at, cluster.news_at)
+    return _report(cluster.pk, seen, (jobs["count"], jobs["last"], adopted["last"]))
 
 
 def adopt(
@@ -89,7 +90,7 @@ def network_as_approved(*, cluster: Cluster, name: str) -> NetworkSettings | Non
 
 
 @lru_cache(maxsize=16)
-def _report(cluster_id: int, _observed_at: datetime, _history: tuple[object, ...]) -> Report:
+def _report(cluster_id: int, _seen: tuple[object, ...], _history: tuple[object, ...]) -> Report:
     # Named by everything that it depends on; it is asked for on every view of the overview.
     cluster = Cluster.objects.get(pk=cluster_id)
     swarm = cluster.swarm()

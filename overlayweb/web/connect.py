@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain import connect_plans, reach
 from overlayweb.domain.connect_plans import ConnectPlan, ConnectRequest
-from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.links import Link
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes
+from overlayweb.web import asking
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.listing import is_fragment
@@ -119,7 +118,7 @@ def _form(
     replaces: ChangeRequest | None = None,
     links: Iterable[Link] = (),
 ) -> HttpResponse:
-    person = asker(request)
+    asker(request)
     data = request.POST if request.method == "POST" else request.GET
     draft = _read(cluster, subject_id, data, posted=request.method == "POST", links=links)
     draft.replaces = replaces
@@ -130,17 +129,19 @@ def _form(
     draft.reason_missing = not draft.reason
     if draft.unchanged or draft.reason_missing or draft.blockers:
         return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
-    others = replaces is not None and replaces.status == ChangeStatus.PENDING and replaces.author_id != person.pk
-    change = changes.submit(
-        cluster=cluster,
+    answer = asking.submit(
+        request,
+        cluster,
         kind=connect_plans.KIND,
-        request=draft.request,
-        author=person,
+        asked=draft.request,
         reason=draft.reason,
-        now=timezone.now(),
-        replaces=None if others else replaces,
+        replaces=replaces,
     )
-    return redirect("change", change.pk)
+    if answer is not None:
+        return answer
+    draft = _read(cluster, subject_id, data, posted=True, links=links)
+    draft.replaces = replaces
+    return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
 
 
 def _read(cluster: Cluster, subject_id: str, data: QueryDict, *, posted: bool, links: Iterable[Link]) -> Draft:

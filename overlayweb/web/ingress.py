@@ -1,18 +1,16 @@
 """The ingress of a cluster: what it is, and the form in which a rebuild is asked for."""
 
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import capacity, commands, ingress_plans, ingress_settings, repair_plans
-from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.mesh import Presence
 from overlayweb.domain.swarm import Network, Swarm
 from overlayweb.models import ChangeRequest, Cluster
-from overlayweb.services import changes, clusters
-from overlayweb.web import drafts, meshes
+from overlayweb.services import clusters
+from overlayweb.web import asking, drafts, meshes
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
@@ -76,20 +74,12 @@ def ask(
         return render(request, PAGES[kind], {"draft": draft})
     if draft.form.errors or draft.problems or draft.plan is None:
         return render(request, PAGES[kind], {"draft": draft, "refused": True}, status=UNPROCESSABLE)
-    try:
-        change = changes.submit(
-            cluster=cluster,
-            kind=kind,
-            request=draft.request,
-            author=asker(request),
-            reason=draft.form.cleaned_data["reason"],
-            now=timezone.now(),
-            replaces=_withdrawn_by(asker(request), replaces),
-        )
-    except (changes.BlockedError, changes.NotSeenError):  # the cluster moved in the moment between
-        draft = drafts.read(cluster=cluster, kind=kind, data=request.POST, replaces=replaces)
-        return render(request, PAGES[kind], {"draft": draft, "refused": True}, status=UNPROCESSABLE)
-    return redirect("change", change.pk)
+    reason = draft.form.cleaned_data["reason"]
+    answer = asking.submit(request, cluster, kind=kind, asked=draft.request, reason=reason, replaces=replaces)
+    if answer is not None:
+        return answer
+    draft = drafts.read(cluster=cluster, kind=kind, data=request.POST, replaces=replaces)
+    return render(request, PAGES[kind], {"draft": draft, "refused": True}, status=UNPROCESSABLE)
 
 
 def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
@@ -109,12 +99,6 @@ def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         draft = begin(cluster=cluster) if begin and mends else drafts.start(cluster=cluster, kind=kind)
         return render(request, PAGES[kind], {"draft": draft})
     return ask(request, cluster, kind=kind)
-
-
-def _withdrawn_by(person: User, old: ChangeRequest | None) -> ChangeRequest | None:
-    """The change that a new one takes the place of. Somebody else's that still waits is theirs to withdraw."""
-    others = old is not None and old.status == ChangeStatus.PENDING and old.author_id != person.pk
-    return None if others else old
 
 
 def _one_ingress(swarm: Swarm, network: Network) -> dict[str, object]:

@@ -6,17 +6,16 @@ from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from overlayweb.domain import network_settings, replace_plans
-from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, drifts
+from overlayweb.web import asking
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
@@ -112,18 +111,18 @@ def _ask(
         return render(request, PAGE, {"draft": draft})
     if draft.form.errors or draft.problems:
         return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
-    person = asker(request)
-    others = replaces is not None and replaces.status == ChangeStatus.PENDING and replaces.author_id != person.pk
-    change = changes.submit(
-        cluster=cluster,
+    answer = asking.submit(
+        request,
+        cluster,
         kind=replace_plans.KIND,
-        request=draft.request,
-        author=person,
+        asked=draft.request,
         reason=draft.form.cleaned_data["reason"],
-        now=timezone.now(),
-        replaces=None if others else replaces,
+        replaces=replaces,
     )
-    return redirect("change", change.pk)
+    if answer is not None:
+        return answer
+    draft = _read(cluster, network_id, request.POST, replaces=replaces)
+    return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
 
 
 def _now(cluster: Cluster, network_id: str) -> NetworkSettings:

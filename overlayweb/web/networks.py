@@ -8,19 +8,17 @@ from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, network_plans, reach
-from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain import blocks, capacity, network_plans, reach, standalone
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, Level, Request
+from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
 from overlayweb.services import changes, drifts
-from overlayweb.web import frame
+from overlayweb.web import asking, frame
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
@@ -100,6 +98,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "nodes": _by_node(swarm, found),
         "of_nodes": len(swarm.nodes),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
+        "standalone": standalone.seen_on(swarm, found),
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": _history(cluster, found),
         "raw": codec.dump(found),
@@ -152,7 +151,13 @@ def _ask_new(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest 
     if draft.form.errors or draft.problems:
         return render(request, NEW, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
     reason = draft.form.cleaned_data["reason"]
-    return _submit(request, cluster, network_plans.CREATE, draft.request, reason, replaces)
+    answer = asking.submit(
+        request, cluster, kind=network_plans.CREATE, asked=draft.request, reason=reason, replaces=replaces
+    )
+    if answer is not None:
+        return answer
+    draft = _read(cluster, request.POST, replaces=replaces)
+    return render(request, NEW, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
 
 
 def _delete(
@@ -163,32 +168,14 @@ def _delete(
     plan = changes.preview(cluster=cluster, request=asked, kind=network_plans.DELETE)
     reason = request.POST.get("reason", "").strip()
     if request.method == "POST" and reason and not plan.blockers:
-        return _submit(request, cluster, network_plans.DELETE, asked, reason, replaces)
+        kind = network_plans.DELETE
+        answer = asking.submit(request, cluster, kind=kind, asked=asked, reason=reason, replaces=replaces)
+        if answer is not None:
+            return answer
+        plan = changes.preview(cluster=cluster, request=asked, kind=kind)
     page = {"cluster": cluster, "network": found, "plan": plan, "replaces": replaces}
     refused = request.method == "POST"
     return render(request, DELETE, page | {"refused": refused}, status=UNPROCESSABLE if refused else 200)
-
-
-def _submit(
-    request: HttpRequest,
-    cluster: Cluster,
-    kind: str,
-    asked: Request,
-    reason: str,
-    replaces: ChangeRequest | None,
-) -> HttpResponse:
-    person = asker(request)
-    others = replaces is not None and replaces.status == ChangeStatus.PENDING and replaces.author_id != person.pk
-    change = changes.submit(
-        cluster=cluster,
-        kind=kind,
-        request=asked,
-        author=person,
-        reason=reason,
-        now=timezone.now(),
-        replaces=None if others else replaces,
-    )
-    return redirect("change", change.pk)
 
 
 def _found(cluster: Cluster, network_id: str) -> tuple[Swarm, Network]:

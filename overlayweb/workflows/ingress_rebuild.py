@@ -231,7 +231,7 @@ def publish(context: Context) -> str:
                 row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
             )
     limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
-    if waiting := context.wait("strength", look, seconds=limit, every=0.1):
+    if waiting := context.wait("strength", look, seconds=limit, every=0.2):
         return f"Not at full strength yet: {waiting}"
     return f"{len(rows)} of {len(rows)}"
 

@@ -6,10 +6,11 @@ A network is told by its id or by the label of the job that made it, never by it
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from overlayweb.domain import subnets
+from overlayweb.domain import standalone, subnets
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.network_plans import NetworkPlan
 from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.standalone import Standalone
 from overlayweb.domain.swarm import Network
 from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.models import Event
@@ -122,17 +123,14 @@ def used_by(context: Context, network: Network) -> str:
     swarm_tasks = [t for t in context.engine.swarm_tasks() if t.may_be_on(network.id)]
     if swarm_tasks:
         return f"Waiting for {_count(len(swarm_tasks), 'container')} of services to leave {network.name}"
-    alone = standalone(context, network)
-    return f"Waiting for {_count(len(alone), 'standalone container')} to leave {network.name}" if alone else ""
+    alone = ", ".join(f"{box.key} on {box.hostname}" for box in standing_on(context, network))
+    return f"Waiting for standalone containers to leave {network.name}: {alone}" if alone else ""
 
 
-def standalone(context: Context, network: Network) -> list[tuple[str, str]]:
-    """(container id, hostname of its node) of the containers outside services that are on the network."""
-    rows = [t for t in context.engine.attachments() if t.may_be_on(network.id) and t.desired_state == "running"]
-    if not rows:
-        return []
-    names = {node.id: node.hostname for node in context.engine.nodes()}
-    return sorted((row.container_id, names.get(row.node_id, row.node_id)) for row in rows)
+def standing_on(context: Context, network: Network) -> tuple[Standalone, ...]:
+    """The standalone containers that are on the network now."""
+    rows = [row for row in context.engine.attachments() if row.may_be_on(network.id)]
+    return standalone.on(network, attachments=rows, nodes=context.engine.nodes()) if rows else ()
 
 
 def _remembered(context: Context) -> set[str]:

@@ -111,12 +111,12 @@ def containers(context: Context, number: int) -> str:
     move = _move(context, number)
     if move.source is None or move.target is None:
         return "None"
-    alone = network_place.standalone(context, move.source)
+    alone = network_place.standing_on(context, move.source)
     if not alone:
         return f"No standalone container is on {move.source.name}"
     source, target = move.source.name, move.target.name
-    for container, hostname in alone:
-        key = container[:12]
+    for box in alone:
+        key, hostname = box.key, box.hostname
         if f"named {key}" not in context.step.intent:
             words = f"Container {key} on {hostname} is on {source}. Run there: `docker network connect {target} {key}`"
             context.ledger.announce(
@@ -124,10 +124,10 @@ def containers(context: Context, number: int) -> str:
                 f"{words}, then `docker network disconnect {source} {key}`. The job sees it and goes on.",
                 step=context.step,
                 subject=hostname,
-                data={"container": container, "node": hostname},
+                data={"container": box.container_id, "node": hostname},
                 **{f"named {key}": True},
             )
-    told = ", ".join(f"{container[:12]} on {hostname}" for container, hostname in alone)
+    told = ", ".join(f"{box.key} on {box.hostname}" for box in alone)
     context.ledger.progress(context.step, f"Waits for containers to move off {source}: {told}")
     raise NotYetError
 

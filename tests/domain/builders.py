@@ -138,6 +138,20 @@ def make_swarm_task(service: Service, number: int = 1, **changes: Any) -> SwarmT
     return replace(swarm_task, **changes)
 
 
+def make_attachment(network: Network, container_id: str, **changes: Any) -> SwarmTask:
+    """The Swarm task that stands for a container outside services; on node1."""
+    row = SwarmTask(
+        id=f"attachment-{container_id[:6]}",
+        service_id="",
+        node_id="id-node1",
+        state="running",
+        desired_state="running",
+        network_ids=(network.id,),
+        container_id=container_id,
+    )
+    return replace(row, **changes)
+
+
 def make_swarm_tasks(service: Service, running: int | None = None, nodes: int = 3) -> tuple[SwarmTask, ...]:
     """As many running tasks as the service wants, or ``running``."""
     wanted = nodes if service.mode is Mode.GLOBAL else service.replicas

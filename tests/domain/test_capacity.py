@@ -10,7 +10,15 @@ from overlayweb.domain import capacity
 from overlayweb.domain.addresses import Need
 from overlayweb.domain.capacity import Filling
 from overlayweb.domain.swarm import AddressFigures, IpamConfig, Network, Swarm
-from tests.domain.builders import make_ingress, make_network, make_node, make_service, make_swarm, make_swarm_tasks
+from tests.domain.builders import (
+    make_attachment,
+    make_ingress,
+    make_network,
+    make_node,
+    make_service,
+    make_swarm,
+    make_swarm_tasks,
+)
 from tests.domain.examples import EXAMPLES
 
 START_FIRST = {"Order": "start-first"}
@@ -138,3 +146,9 @@ def test_drained_nodes_count_too() -> None:
     nodes = [make_node("node1"), make_node("node2", availability="drain")]
     found = _only(make_swarm(services=[], nodes=nodes, ingress=make_ingress("10.0.0.0/29")), "ingress")
     assert (found.used, found.level) == (3, "roomy")
+
+
+def test_a_standalone_container_takes_an_address_and_its_node_one() -> None:
+    network = make_network("shop", "10.0.9.0/24")
+    swarm = make_swarm(services=[], networks=[network], attachments=(make_attachment(network, "f00d" * 16),))
+    assert _only(swarm, "shop").need == Need(nodes=1, services=0, containers=1, gateway=1)

@@ -4,11 +4,11 @@ from typing import Any
 
 from overlayweb.domain import network_plans
 from overlayweb.domain.addresses import ReservedRange
-from overlayweb.domain.network_plans import CreateRequest
+from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import IpamConfig, Swarm
-from tests.domain.builders import make_network, make_node, make_swarm
+from tests.domain.builders import make_attachment, make_network, make_node, make_service, make_swarm
 
 OFFICE = ReservedRange(name="office", cidr="10.20.0.0/16", reason="VPN")
 
@@ -46,3 +46,19 @@ def test_what_encryption_needs_is_said_and_windows_refused() -> None:
     assert said["encrypted-esp"].level is Level.NOTICE
     windows = make_swarm(nodes=[make_node("node1"), make_node("node2", os="windows")])
     assert found(windows, subnets=block, encrypted=True)["encrypted-windows"].level is Level.BLOCKER
+
+
+def test_everybody_on_it_keeps_a_network_from_being_deleted() -> None:
+    lake = make_network("lake", "10.44.0.0/24")
+    web = make_service("web", published=(), network_ids=(lake.id,))
+    box, left = make_attachment(lake, "f00d" * 16), make_attachment(lake, "cafe" * 16, desired_state="shutdown")
+    swarm = make_swarm(services=[web], networks=[lake], attachments=(box, left))
+    plan = network_plans.delete(swarm=swarm, request=DeleteRequest(network_id=lake.id))
+    assert [(row.code, row.subject_name) for row in plan.blockers] == [
+        ("network-in-use", "web"),
+        ("standalone-container", "lake"),
+    ]
+    assert "Standalone container f00df00df00d on node1" in plan.blockers[1].message
+    assert "docker network disconnect lake f00df00df00d" in plan.blockers[1].remedy
+    alone = make_swarm(networks=[lake], attachments=(left,))
+    assert not network_plans.delete(swarm=alone, request=DeleteRequest(network_id=lake.id)).blockers

@@ -12,7 +12,7 @@ from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import IpamConfig, Mode, Network, Service, Swarm
 from overlayweb.models import codec
-from tests.domain.builders import make_network, make_node, make_service, make_swarm
+from tests.domain.builders import make_attachment, make_network, make_node, make_service, make_swarm
 
 FIRST = {"Order": "start-first", "Parallelism": 1}
 
@@ -94,8 +94,12 @@ def test_a_network_that_is_gone_or_stays_as_it_is_is_refused() -> None:
     assert "no-change" in codes(same, Level.BLOCKER)
 
 
-def test_containers_outside_services_are_warned_of() -> None:
-    assert "standalone-containers" in codes(plan(swarm(old=backend(attachable=True))), Level.WARNING)
+def test_standalone_containers_are_named_with_their_node() -> None:
+    old = backend(attachable=True)
+    assert "standalone-containers" not in codes(plan(swarm(old=old)), Level.WARNING)
+    found = plan(swarm(old=old, attachments=(make_attachment(old, "f00d" * 16, node_id="id-node2"),)))
+    (said,) = [finding for finding in found.findings if finding.code == "standalone-containers"]
+    assert (said.level, "f00df00df00d on node2" in said.message) == (Level.WARNING, True)
 
 
 def test_a_service_that_only_remembers_the_network_is_written_once_more_and_not_restarted() -> None:

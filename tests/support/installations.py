@@ -1,5 +1,6 @@
 """Whole installations, started as people start them: `manage.py up` in a data folder of their own."""
 
+import contextlib
 import os
 import queue
 import re
@@ -138,7 +139,8 @@ def up(data: Path, port: int, **more: str) -> Iterator[Installation]:
         if process.poll() is None:
             installation.stop(signal.SIGTERM)
         for pid in processes_of(data):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the last ones end by themselves meanwhile
+                os.kill(pid, signal.SIGKILL)
         follower.join()
 
 

@@ -207,3 +207,13 @@ def test_a_changed_network_is_replaced_by_what_was_approved(cluster: Cluster, sw
     form = as_author.get(link[1])
     assert value(form, "mtu") == ""
     assert value(as_author.get(link[1].partition("?")[0]), "mtu") == "1300"
+
+
+def test_news_between_two_looks_show_at_once(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    assert "The network made_outside" not in text(as_author.get(DRIFT))
+    now = timezone.now()
+    found = replace(make_network("made_outside", "10.61.0.0/24"), created_at=now)
+    seen = replace(swarm, networks=(*swarm.networks, found), observed_at=cluster.observed_at or now)
+    cluster.observation, cluster.news_at = codec.dump(seen), now
+    cluster.save()
+    assert "made_outside" in text(as_author.get(DRIFT))

@@ -1,9 +1,13 @@
 """One network: its page, the form that makes one, and the page that takes one away."""
 
+from dataclasses import replace
+
 from django.test import Client
 
 from overlayweb.domain.network_plans import CreatePlan
-from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.domain.swarm import Swarm
+from overlayweb.models import ChangeRequest, Cluster, codec
+from tests.domain.builders import make_attachment
 from tests.web.pages import beside, text, value
 
 NEW = "/clusters/prod/networks/new"
@@ -93,3 +97,14 @@ def test_one_that_nobody_uses_is_asked_to_be_deleted(cluster: Cluster, as_author
     assert "Say why" in text(as_author.post(path, {"reason": ""}))
     as_author.post(path, {"reason": "Nobody is on it."})
     assert ChangeRequest.objects.get().title == f"Delete {spare.name}"
+
+
+def test_standalone_containers_are_shown_with_the_way_off(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    backend = next(network for network in swarm.networks if network.name == "backend")
+    page = text(as_author.get("/clusters/prod/networks/id-backend/"))
+    assert "Standalone containers None is connected." in page
+    cluster.observation = codec.dump(replace(swarm, attachments=(make_attachment(backend, "f00d" * 16),)))
+    cluster.save()
+    page = text(as_author.get("/clusters/prod/networks/id-backend/"))
+    assert "f00df00df00d node1 docker network disconnect backend f00df00df00d" in page
+    assert "Standalone container f00df00df00d on node1 is connected to backend." in page

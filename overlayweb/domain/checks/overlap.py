@@ -114,7 +114,7 @@ def _tight(case: Case, wanted: Subnet, within: Subnet | None, free: int) -> Find
         level=Level.WARNING,
         code="room-tight",
         field="ip_range" if within else "subnet",
-        message=f"After the rebuild {within or wanted} has room for {free} more containers or nodes.",
+        message=f"{within or wanted} has room for {free} more containers or nodes then.",
         remedy="Choose a larger range." if within else f"Choose a /{prefix} to leave room to grow.",
         suggestion="" if within else next_free_text(case, prefix, wanted.first),
     )

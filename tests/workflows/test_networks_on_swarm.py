@@ -1,0 +1,155 @@
+"""Overlays made and taken away on a real Swarm, and what Docker takes without a word: refused by a plan first."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from overlayweb.domain import network_plans
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.plans import Request
+from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.swarm import IpamConfig
+from overlayweb.engine.networks import overlay_body
+from overlayweb.models import Cluster, Installation, Job
+from overlayweb.services import approvals, changes
+from tests.lab import image
+from tests.lab import services as lab_services
+from tests.lab.daemon import wait_until
+from tests.lab.services import replicated
+from tests.lab.swarm import Lab
+from tests.workflows.rig import Rig, assert_story
+
+pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
+
+TAKEN = "10.51.0.0/24"
+
+
+@pytest.fixture(scope="module")
+def quiet(lab: Lab) -> Lab:
+    """The lab with one overlay and nothing else, for all tests of this file."""
+    lab.reset()
+    _make(lab, NetworkSettings(name="taken", subnets=_subnets(TAKEN)))
+    wait_until(lambda: _listed(lab, "taken")["Driver"] == "overlay", what="taken to be allocated", timeout=20)
+    return lab
+
+
+@pytest.fixture
+def rig(quiet: Lab, transactional_db: None) -> Iterator[Rig]:
+    now = timezone.now()
+    Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=now)
+    rig = Rig(
+        lab=quiet,
+        cluster=Cluster.objects.create(name="lab", endpoint=quiet.manager.socket, created_at=now),
+        author=User.objects.create_user("ana"),
+        reviewer=User.objects.create_user("ben"),
+        ids={},
+    )
+    yield rig
+    for worker in rig.workers:
+        worker.end()
+
+
+MTU = "com.docker.network.driver.mtu"
+FREE = "10.52.0.0/24"
+
+
+@pytest.mark.parametrize(
+    ("asked", "driver", "code"),
+    [
+        pytest.param({"subnets": "10.51.0.128/25"}, "", "subnet-overlap", id="overlap"),
+        pytest.param({"subnets": f"{TAKEN}  10.51.0.64/26"}, "overlay", "subnet-overlap", id="overlap-with-range"),
+        pytest.param({"subnets": "172.18.0.0/16"}, "overlay", "subnet-overlap", id="local-bridge"),
+        pytest.param({"subnets": "192.168.0.0/16"}, "overlay", "subnet-overlap", id="node-addresses"),
+        pytest.param({"subnets": "10.0.0.0/8"}, "", "subnet-overlap", id="too-large"),
+        pytest.param({"subnets": "10.52.0.0/31"}, "", "subnet-too-small", id="31"),
+        pytest.param({"subnets": "10.52.0.0/32"}, "", "subnet-too-small", id="32"),
+        pytest.param({"subnets": f"{FREE} 10.52.0.0"}, "", "gateway-not-usable", id="gateway-is-network"),
+        pytest.param({"subnets": f"{FREE} 10.52.0.255"}, "", "gateway-not-usable", id="gateway-is-broadcast"),
+        pytest.param({"subnets": "fd00:52::/64"}, "overlay", "subnet-ipv6", id="ipv6"),
+        pytest.param({"mtu": 20}, "overlay", "mtu-bounds", id="mtu-20"),
+        pytest.param({"options": ((MTU, "abc"),)}, "overlay", "option-has-a-field", id="mtu-abc"),
+        pytest.param({"options": (("encrypted", "false"),)}, "overlay", "option-has-a-field", id="encrypted-false"),
+    ],
+)
+def test_what_docker_takes_in_silence_is_refused_first(rig: Rig, asked: dict[str, Any], driver: str, code: str) -> None:
+    """``driver``: what the engine lists of the network once its allocator has been past it, "" for never allocated."""
+    settings = NetworkSettings(name="silent", **{**asked, "subnets": _subnets(asked.get("subnets", FREE))})
+    plan = network_plans.create(swarm=rig.swarm(), request=CreateRequest(settings=settings))
+    assert code in {finding.code for finding in plan.blockers}
+
+    made = [_make(rig.lab, settings), _make(rig.lab, NetworkSettings(name="later", subnets=_subnets("10.53.0.0/24")))]
+    wait_until(lambda: _listed(rig.lab, "later")["Driver"] == "overlay", what="the later one's turn", timeout=20)
+    assert _listed(rig.lab, "silent")["Driver"] == driver
+    for network_id in made:
+        rig.lab.manager.request("DELETE", f"/networks/{network_id}")
+
+
+def test_a_network_is_made_kept_while_somebody_is_on_it_and_deleted(rig: Rig) -> None:
+    lab = rig.lab
+    settings = NetworkSettings(name="lake", subnets=_subnets("10.54.0.0/24"), mtu=1400, attachable=True)
+    job = rig.run(_approved(rig, network_plans.CREATE, CreateRequest(settings=settings)))
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert_story(job)
+    row = _listed(lab, "lake")
+    assert row["IPAM"]["Config"] == [{"Subnet": "10.54.0.0/24", "Gateway": "10.54.0.1"}]
+    assert (row["Options"][MTU], row["Attachable"]) == ("1400", True)
+    assert row["Labels"] == {"com.overlayweb.job": f"{job.pk}-1"}
+
+    worker = lab.nodes[2]
+    service = lab_services.create(lab.manager, replicated("on_lake", replicas=1, networks=[row["Id"]]))
+    lab.wait_running(["on_lake"], timeout=60)
+    box = worker.cli("run", "--detach", "--network", "lake", image.IMAGE, "sleep", "600").strip()
+    delete = DeleteRequest(network_id=row["Id"])
+    said = network_plans.delete(swarm=rig.swarm(), request=delete).blockers
+    assert [finding.code for finding in said] == ["network-in-use", "standalone-container"]
+    assert f"{box[:12]} on {worker.name}" in said[1].message
+    worker.cli("rm", "--force", box)
+    lab.manager.request("DELETE", f"/services/{service}")
+    wait_until(
+        lambda: not network_plans.delete(swarm=rig.swarm(), request=delete).blockers, what="nobody on it", timeout=30
+    )
+    job = rig.run(_approved(rig, network_plans.DELETE, delete))
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert "lake" not in {network.name for network in rig.swarm().networks}
+
+
+def test_one_that_swarm_does_not_allocate_is_removed_again_and_what_it_meets_named(rig: Rig) -> None:
+    """The overlay in the way comes from a stranger, after the job has looked at the cluster."""
+    settings = NetworkSettings(name="late", subnets=_subnets("10.55.0.0/24"))
+    job = _approved(rig, network_plans.CREATE, CreateRequest(settings=settings))
+    with rig.worker(job, die="step:create-1") as worker:
+        worker.wait()
+    stranger = _make(rig.lab, NetworkSettings(name="stranger", subnets=_subnets("10.55.0.128/25")))
+    wait_until(lambda: _listed(rig.lab, "stranger")["Driver"] == "overlay", what="the stranger's", timeout=20)
+    rig.run(job)
+    assert job.status == JobStatus.FAILED
+    assert "stranger (10.55.0.128/25)" in job.outcome
+    assert {"late", "stranger"} & {network.name for network in rig.swarm().networks} == {"stranger"}
+    rig.lab.manager.request("DELETE", f"/networks/{stranger}")
+
+
+def _approved(rig: Rig, kind: str, request: Request) -> Job:
+    rig.swarm()
+    now = timezone.now()
+    change = changes.submit(cluster=rig.cluster, kind=kind, request=request, author=rig.author, reason="test", now=now)
+    sha256 = change.plan_record.sha256
+    return approvals.approve(change=change, person=rig.reviewer, plan_sha256=sha256, reason="", now=now)
+
+
+def _make(lab: Lab, settings: NetworkSettings) -> str:
+    body = overlay_body(settings=settings, labels={})
+    return str(lab.manager.request("POST", "/networks/create", body)["Id"])
+
+
+def _subnets(*rows: str) -> tuple[IpamConfig, ...]:
+    names = ("subnet", "gateway", "ip_range")
+    return tuple(IpamConfig(**dict(zip(names, row.split(" "), strict=False))) for row in rows)
+
+
+def _listed(lab: Lab, name: str) -> dict[str, Any]:
+    return next(row for row in lab.manager.request("GET", "/networks") if row["Name"] == name)
