@@ -8,6 +8,7 @@ from overlayweb.web import (
     changes_list,
     clusters,
     connect,
+    containers,
     demo,
     drift,
     frame,
@@ -54,6 +55,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/networks/new/preview", networks.network_new_preview, name="network-new-preview"),
     path("clusters/<slug:name>/networks/<str:network_id>/", networks.network, name="network"),
     path("clusters/<slug:name>/networks/<str:network_id>/delete", networks.network_delete, name="network-delete"),
+    path(
+        "clusters/<slug:name>/networks/<str:network_id>/containers",
+        containers.network_containers,
+        name="network-containers",
+    ),
     path("clusters/<slug:name>/services/", services_list.services, name="services"),
     path(
         "clusters/<slug:name>/networks/<str:network_id>/replace",

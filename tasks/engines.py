@@ -1,6 +1,7 @@
 """From a cluster, or one of its nodes, to the engine that can be asked."""
 
 import os
+from functools import partial
 
 from django.conf import settings
 
@@ -10,8 +11,18 @@ from overlayweb.models.secrets import UnreadableSecretError
 
 
 def connect(cluster: Cluster) -> connection.DockerEngine:
-    """An engine for the cluster's manager. Raises EngineError."""
-    return connection.connect(endpoint_of_cluster(cluster))
+    """An engine for the cluster's manager, which also finds those of its nodes. Raises EngineError."""
+    engine = connection.connect(endpoint_of_cluster(cluster))
+    engine.reach_nodes(partial(connect_node, cluster))
+    return engine
+
+
+def connect_node(cluster: Cluster, hostname: str) -> connection.DockerEngine:
+    """The engine of one node, where it is registered. Raises EngineError."""
+    row = cluster.node_endpoints.filter(hostname=hostname).first()
+    if row is None:
+        raise connection.InvalidEndpoint(f"The engine of {hostname} is not registered any more.")
+    return connection.connect(endpoint_of(row))
 
 
 def endpoint_of_cluster(cluster: Cluster) -> connection.Endpoint:

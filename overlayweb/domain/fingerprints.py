@@ -74,6 +74,7 @@ _CAME = {
     "ingress": "has been created",
     "network": "is in the way now",
     "reserved range": "is in the way now",
+    "container": "is there now",
 }
 _WENT = {
     "attached service": "is no longer attached to the network",
@@ -84,6 +85,7 @@ _WENT = {
     "ingress": "has been removed",
     "network": "is no longer in the way",
     "reserved range": "is no longer in the way",
+    "container": "is gone",
 }
 _CHANGED = {
     "attached service": "has been changed: its spec",
@@ -94,6 +96,7 @@ _CHANGED = {
     "ingress": "has been changed or replaced",
     "network": "has been changed: its subnets",
     "reserved range": "has been changed",
+    "container": "has come to a network or left one",
 }
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import connect_plans, fingerprints, ingress_plans, network_plans, repair_plans, replace_plans
+from overlayweb.domain import (
+    connect_plans,
+    container_plans,
+    fingerprints,
+    ingress_plans,
+    network_plans,
+    repair_plans,
+    replace_plans,
+)
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import ServiceHistory, Timings
 from overlayweb.domain.plans import IngressPlan, Plan, Request
@@ -41,6 +49,9 @@ KINDS: dict[str, Kind] = {
         plan=network_plans.DeletePlan, build=network_plans.delete, title=network_plans.delete_title
     ),
     connect_plans.KIND: Kind(plan=connect_plans.ConnectPlan, build=connect_plans.build, title=connect_plans.title),
+    container_plans.KIND: Kind(
+        plan=container_plans.ContainerPlan, build=container_plans.build, title=container_plans.title
+    ),
     replace_plans.KIND: Kind(plan=replace_plans.ReplacePlan, build=replace_plans.build, title=replace_plans.title),
 }
 

@@ -166,16 +166,29 @@ class SwarmTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeView:
-    """What a node's own engine, asked at its own endpoint, shows of the ingress.
+class Container:
+    """A running container outside services. ``network_ids``: full ids. ``own``: Overlayweb itself runs in it."""
 
-    ``ingress_ids``: full ids of the ingress networks that it holds. ``error``: why it could not be asked, or "".
+    id: str
+    name: str
+    image: str = ""
+    network_ids: tuple[str, ...] = ()
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """What a node's own engine, asked at its own endpoint, shows.
+
+    ``ingress_ids``: full ids of the ingress networks that it holds. ``containers``: those outside services.
+    ``error``: why it could not be asked, or "".
     """
 
     node_id: str
     hostname: str
     observed_at: datetime
     ingress_ids: tuple[str, ...] = ()
+    containers: tuple[Container, ...] = ()
     error: str = ""
 
 
@@ -185,6 +198,7 @@ class Swarm:
 
     ``manager_id``: the node id of that manager, "" when it is not known. ``node_views``: of the nodes whose own
     engine was asked too. ``attachments``: the Swarm tasks that stand for containers outside services.
+    ``containers``: those of the manager's own node.
     """
 
     id: str
@@ -204,6 +218,7 @@ class Swarm:
     manager_id: str = ""
     node_views: tuple[NodeView, ...] = ()
     attachments: tuple[SwarmTask, ...] = ()
+    containers: tuple[Container, ...] = ()
     _tasks_by_service: dict[str, tuple[SwarmTask, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -14,8 +14,9 @@ from overlayweb.domain.news import Names, Part
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec, publishes_through_ingress
 from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
-from overlayweb.engine import networks, ourselves, parts, reading
+from overlayweb.engine import containers, networks, ourselves, parts, reading
 from overlayweb.engine.calls import Calls
+from overlayweb.engine.endpoints import InvalidEndpoint
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
 from overlayweb.engine.parts import Happenings
 
@@ -47,6 +48,7 @@ class DockerEngine:
         self._engine_version = engine_version
         self._api_version = api_version
         self._now = now
+        self._connect_node: Callable[[str], DockerEngine] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +97,7 @@ class DockerEngine:
             underlay_mtu=reading.engine_mtu(networks),
             manager_id=manager_id,
             attachments=self.attachments(),
+            containers=containers.standalone(self._calls),
         )
         return replace(found, networks=self._measured(found)) if self._tells_figures else found
 
@@ -114,11 +117,35 @@ class DockerEngine:
         return Happenings(self._calls)
 
     def own_view(self, hostname: str) -> NodeView:
-        """What this engine itself holds of the ingress, whatever its role; ``hostname`` is only passed on."""
+        """What this engine itself shows, whatever its role; ``hostname`` is only passed on."""
         observed_at = self._now()
         node_id = self._calls.get("info", as_=reading.own_node_id, doing="read the engine's own node")
         held = tuple(network.id for network in self.networks() if network.ingress)
-        return NodeView(node_id=node_id, hostname=hostname, observed_at=observed_at, ingress_ids=held)
+        return NodeView(
+            node_id=node_id,
+            hostname=hostname,
+            observed_at=observed_at,
+            ingress_ids=held,
+            containers=containers.standalone(self._calls),
+        )
+
+    def reach_nodes(self, connect: Callable[[str], "DockerEngine"]) -> None:
+        """Say how the engine of another node is reached, by its hostname."""
+        self._connect_node = connect
+
+    def of_node(self, hostname: str) -> "DockerEngine":
+        """The engine of another node of this Swarm, to be closed after use. Raises EngineError."""
+        if self._connect_node is None:
+            raise InvalidEndpoint(f"The engine of {hostname} is not registered.")
+        return self._connect_node(hostname)
+
+    def connect_container(self, *, network_id: str, container_id: str) -> None:
+        """See :func:`overlayweb.engine.containers.connect`."""
+        containers.connect(self._calls, network_id=network_id, container_id=container_id)
+
+    def disconnect_container(self, *, network_id: str, container_id: str) -> None:
+        """See :func:`overlayweb.engine.containers.disconnect`."""
+        containers.disconnect(self._calls, network_id=network_id, container_id=container_id)
 
     def nodes(self) -> tuple[Node, ...]:
         """All nodes."""

@@ -46,6 +46,8 @@ _PLACES = {
     "network-new": "networks",
     "network-delete": "networks",
     "network-connect": "networks",
+    "network-containers": "networks",
+    "network-replace": "networks",
     "cluster-add": "overview",
     "cluster-edit": "overview",
     "cluster-nodes": "ingress",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
-from overlayweb.domain import connect_plans, ingress_plans, network_plans, repair_plans, replace_plans
+from overlayweb.domain import connect_plans, container_plans, ingress_plans, network_plans, repair_plans, replace_plans
 from overlayweb.models import ChangeRequest
-from overlayweb.web import connect, ingress, network_replace, networks
+from overlayweb.web import connect, containers, ingress, network_replace, networks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,9 @@ LOOKS: dict[str, Look] = {
     network_plans.CREATE: _NETWORK,
     network_plans.DELETE: _NETWORK,
     connect_plans.KIND: Look(impact="parts/connect_impact.html", plan="parts/connect_plan.html", again=connect.again),
+    container_plans.KIND: Look(
+        impact="parts/network_impact.html", plan="parts/container_plan.html", again=containers.again
+    ),
     replace_plans.KIND: Look(
         impact="parts/replace_impact.html", plan="parts/replace_plan.html", again=network_replace.again
     ),

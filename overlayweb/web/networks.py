@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, network_plans, reach, standalone
+from overlayweb.domain import blocks, capacity, container_plans, network_plans, reach, standalone
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level
@@ -89,16 +89,19 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
     swarm, found = _found(cluster, network_id)
     attached = [service for service in swarm.services if network_id in service.network_ids]
     vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
+    boxes, by_node = standalone.seen_on(swarm, found), _by_node(swarm, found)
+    names = {container.id: container.name for _, container in container_plans.known(swarm)}
     page = {
         "cluster": cluster,
         "sight": frame.of(request).sight,
         "swarm": swarm,
         "network": found,
         "services": [(s, vips[s.id], reach.aliases_of(s.spec).get(network_id, ())) for s in attached],
-        "nodes": _by_node(swarm, found),
+        "nodes": by_node,
         "of_nodes": len(swarm.nodes),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
-        "standalone": standalone.seen_on(swarm, found),
+        "standalone": [(box, names.get(box.container_id, "")) for box in boxes],
+        "present": len({node for node, _ in by_node} | {box.hostname for box in boxes}),
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": _history(cluster, found),
         "raw": codec.dump(found),

@@ -5,10 +5,26 @@ from typing import Protocol
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec
-from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
+from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
 
 
-class SwarmEngine(Protocol):
+class NodeEngine(Protocol):
+    """The engine of one node, whatever its role. Every call may raise ``EngineError``."""
+
+    def own_view(self, hostname: str) -> NodeView:
+        """What it shows itself: which node it is, the ingress that it holds, its containers outside services."""
+
+    def connect_container(self, *, network_id: str, container_id: str) -> None:
+        """Connect a container to a network. Raises Refused, NotFound."""
+
+    def disconnect_container(self, *, network_id: str, container_id: str) -> None:
+        """Disconnect a container from a network. Raises Refused, NotFound."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class SwarmEngine(NodeEngine, Protocol):
     """A manager of a Swarm: a closed list of typed calls, each with a time limit.
 
     Every call may raise ``EngineError`` (overlayweb.engine.errors): ``permanent`` False means that trying again
@@ -63,8 +79,8 @@ class SwarmEngine(Protocol):
     def attachments(self) -> tuple[SwarmTask, ...]:
         """The Swarm tasks that stand for containers outside services, which ``swarm_tasks`` leaves out."""
 
-    def close(self) -> None:
-        """Let go of the connection."""
+    def of_node(self, hostname: str) -> NodeEngine:
+        """The engine of another node, to be closed after use. Raises EngineError where it is not registered."""
 
     def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
         """Set a node label, or take it off with None; version conflicts are read again and retried."""

@@ -1,5 +1,6 @@
 """All workflows by the kind of plan that they carry out."""
 
+from overlayweb.workflows.container_connect import ContainerConnect
 from overlayweb.workflows.ingress_rebuild import IngressRebuild
 from overlayweb.workflows.mesh_repair import MeshRepair
 from overlayweb.workflows.network_connect import NetworkConnect
@@ -15,6 +16,7 @@ WORKFLOWS: dict[str, Workflow] = {
         NetworkCreate(),
         NetworkDelete(),
         NetworkConnect(),
+        ContainerConnect(),
         NetworkReplace(),
     )
 }

@@ -151,6 +151,22 @@ def test_services_are_connected_and_seen_in_the_matrix(stage: Stage) -> None:
     expect(ana.page.get_by_role("row").filter(has_text=NET)).to_contain_text("web")
 
 
+def test_a_standalone_container_is_connected_by_the_form(stage: Stage) -> None:
+    ana, node = stage.ana, stage.lab.manager
+    box = node.cli("run", "--detach", "--name", "helper", image.IMAGE, "sleep", "600").strip()
+    stage.look_again()
+    stage.open_network(NET)
+    ana.page.get_by_role("link", name="Connect containers").click()
+    ana.sees("Not asked: node2, node3.")
+    ana.page.get_by_role("checkbox", name="helper on node1").check()
+    expect(ana.page.locator("#preview")).to_contain_text("docker network connect")
+    stage.carry_out("To look at the queue.")
+    found = stage.network(NET)
+    assert found is not None
+    assert box in stage.lab.containers_on(found.id)["node1"]
+    node.cli("rm", "--force", "helper")
+
+
 def test_a_standalone_container_is_shown_and_keeps_the_network(stage: Stage) -> None:
     ana, node = stage.ana, stage.lab.nodes[1]
     box = node.cli("run", "--detach", "--name", BOX, "--network", NET, image.IMAGE, "sleep", "600").strip()

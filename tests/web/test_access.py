@@ -50,6 +50,7 @@ NOT_FOR_READERS = {
     "job-restore",
     "job-resume",
     "network-connect",
+    "network-containers",
     "network-delete",
     "network-new",
     "network-new-preview",

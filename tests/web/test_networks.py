@@ -102,7 +102,7 @@ def test_one_that_nobody_uses_is_asked_to_be_deleted(cluster: Cluster, as_author
 def test_standalone_containers_are_shown_with_the_way_off(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
     backend = next(network for network in swarm.networks if network.name == "backend")
     page = text(as_author.get("/clusters/prod/networks/id-backend/"))
-    assert "Standalone containers None is connected." in page
+    assert "Standalone containers Connect containers… None is connected." in page
     cluster.observation = codec.dump(replace(swarm, attachments=(make_attachment(backend, "f00d" * 16),)))
     cluster.save()
     page = text(as_author.get("/clusters/prod/networks/id-backend/"))

@@ -1,13 +1,18 @@
 """Overlays made and taken away on a real Swarm, and what Docker takes without a word: refused by a plan first."""
 
+import contextlib
+import signal
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from overlayweb.domain import network_plans
+from overlayweb.domain import container_plans, network_plans
+from overlayweb.domain.container_plans import ContainerLink, ContainerRequest
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
@@ -16,7 +21,7 @@ from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.swarm import IpamConfig
 from overlayweb.engine.networks import overlay_body
 from overlayweb.models import Cluster, Installation, Job
-from overlayweb.services import approvals, changes
+from overlayweb.services import approvals, changes, endpoints
 from tests.lab import image
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
@@ -27,6 +32,7 @@ from tests.workflows.rig import Rig, assert_story
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
 
 TAKEN = "10.51.0.0/24"
+FULL_ID = 64
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,67 @@ def test_one_that_swarm_does_not_allocate_is_removed_again_and_what_it_meets_nam
     assert "stranger (10.55.0.128/25)" in job.outcome
     assert {"late", "stranger"} & {network.name for network in rig.swarm().networks} == {"stranger"}
     rig.lab.manager.request("DELETE", f"/networks/{stranger}")
+
+
+@pytest.fixture
+def boxes(rig: Rig) -> Iterator[list[ContainerLink]]:
+    """A container on the manager and one on node2, whose engine is registered; both on no overlay yet."""
+    worker = rig.lab.nodes[1]
+    secrets = {"tls_ca": "", "tls_certificate": "", "tls_key": ""}
+    endpoints.keep_node(
+        cluster=rig.cluster, hostname=worker.name, endpoint=worker.socket, now=timezone.now(), **secrets
+    )
+    made = [(node, node.cli("run", "--detach", image.IMAGE, "sleep", "600").strip()) for node in rig.lab.nodes[:2]]
+    ids = {node.hostname: node.id for node in rig.swarm().nodes}
+    yield [ContainerLink(node_id=ids[node.name], container_id=box, attach=True) for node, box in made]
+    for node, box in made:
+        with contextlib.suppress(subprocess.CalledProcessError):  # a test may have removed it
+            node.cli("rm", "--force", box)
+
+
+@pytest.fixture
+def pond(rig: Rig) -> Iterator[str]:
+    """The id of an attachable overlay."""
+    made = lab_services.create_overlay(rig.lab.manager, "pond", attachable=True)
+    wait_until(lambda: _listed(rig.lab, "pond")["Driver"] == "overlay", what="pond to be allocated", timeout=20)
+    yield made
+    wait_until(lambda: not rig.lab.containers_on(made), what="everybody to leave", timeout=20)
+    rig.lab.manager.request("DELETE", f"/networks/{made}")
+
+
+def test_standalone_containers_come_and_go_by_the_engines_of_their_nodes(
+    rig: Rig, boxes: list[ContainerLink], pond: str
+) -> None:
+    wanted = {box.container_id for box in boxes}
+    job = _approved(rig, container_plans.KIND, ContainerRequest(network_id=pond, links=tuple(boxes)))
+    with rig.worker(job, die="call:connect_container:1") as worker:
+        assert worker.wait() == -signal.SIGKILL
+    rig.run(job)
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert_story(job)
+    assert _on(rig, pond) == wanted
+    assert {row.container_id for row in rig.swarm().attachments if row.may_be_on(pond)} == wanted
+
+    back = tuple(replace(box, attach=False) for box in boxes)
+    rig.run(job := _approved(rig, container_plans.KIND, ContainerRequest(network_id=pond, links=back)))
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert _on(rig, pond) == set()
+
+
+def test_where_one_container_cannot_join_the_others_go_back(rig: Rig, boxes: list[ContainerLink], pond: str) -> None:
+    job = _approved(rig, container_plans.KIND, ContainerRequest(network_id=pond, links=tuple(boxes)))
+    with rig.worker(job, die="step:connect") as worker:
+        worker.wait()
+    rig.lab.nodes[1].cli("rm", "--force", boxes[1].container_id)
+    rig.run(job)
+    assert job.status == JobStatus.FAILED
+    assert "does not run any more" in job.outcome
+    assert "has joined pond" in " ".join(event.message for event in job.events.all()), "the first one was there already"
+    assert _on(rig, pond) == set()
+
+
+def _on(rig: Rig, network_id: str) -> set[str]:
+    return {box for boxes in rig.lab.containers_on(network_id).values() for box in boxes if len(box) == FULL_ID}
 
 
 def _approved(rig: Rig, kind: str, request: Request) -> Job:
