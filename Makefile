@@ -71,7 +71,7 @@ secrets:
 		[(folder / name).chmod(0o444) for name in values]'
 
 lock: .venv-lock/bin/uv
-	cd requirements && for set in base dev; do ../.venv-lock/bin/uv pip compile --quiet --upgrade --universal \
+	cd requirements && for set in base dev; do ../.venv-lock/bin/uv pip compile --quiet --upgrade --universal --no-strip-extras \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		$$set.in --output-file $$set.txt || exit 1; done
 
