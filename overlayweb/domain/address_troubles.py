@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from overlayweb.domain import subnets
-from overlayweb.domain.addresses import Need, ReservedRange
-from overlayweb.domain.capacity import Room
+from overlayweb.domain import capacity, subnets
+from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.capacity import Filling
 from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import case_of, on_network
 from overlayweb.domain.checks.overlap import TIGHT
-from overlayweb.domain.ingress_settings import ipv4_ipam, settings_of, subnet_of
+from overlayweb.domain.ingress_settings import settings_of
 from overlayweb.domain.plans import Finding, IngressRequest, Level
-from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.domain.swarm import Network, Swarm
 
 INGRESS_COLLIDES = "ingress-collides"
 
@@ -24,24 +24,6 @@ def find(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Finding, .
 def of_ingress(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> Finding | None:
     """Why the ingress should lie elsewhere, with a free subnet as its suggestion; None where it is well placed."""
     return next(_ingress(swarm, reserved), None)
-
-
-def overlay_room(*, swarm: Swarm, network: Network) -> Room | None:
-    """Room in an overlay, as far as a manager shows it; None for one without addresses.
-
-    Source: swarmkit gives out the gateway, one address for each node with a container, one for each service and one
-    for each container. Containers attached by hand are not shown, so there may be less room.
-    """
-    subnet = subnet_of(ipv4_ipam(network).subnet)
-    if subnet is None:
-        return None
-    inside = [task for task in swarm.swarm_tasks if task.may_be_on(network.id) and task.desired_state == "running"]
-    need = Need(
-        nodes=len({task.node_id for task in inside}),
-        services=sum(_has_address(service, network) for service in swarm.services),
-        containers=len(inside),
-    )
-    return Room(usable=subnets.usable(subnet), need=need)
 
 
 def _ingress(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Finding]:
@@ -66,12 +48,13 @@ def _ingress(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Findin
 
 
 def _overlays(swarm: Swarm) -> Iterator[Finding]:
+    filled = {filling.network.id: filling for filling in capacity.fillings(swarm=swarm)}
     overlays = (row for row in swarm.networks if row.scope == "swarm" and not row.ingress)
     for network in sorted(overlays, key=lambda row: row.name):
         if network.driver in ("", "overlay") and not network.ipam:
             yield _unallocated(network)
-        elif room := overlay_room(swarm=swarm, network=network):
-            yield from _tight(network, room)
+        elif filling := filled.get(network.id):
+            yield from _tight(filling)
 
 
 def _unallocated(network: Network) -> Finding:
@@ -84,18 +67,15 @@ def _unallocated(network: Network) -> Finding:
     )
 
 
-def _tight(network: Network, room: Room) -> Iterator[Finding]:
-    if room.used <= TIGHT * room.usable:
+def _tight(filling: Filling) -> Iterator[Finding]:
+    if filling.used <= TIGHT * filling.usable:
         return
-    more = "no more container" if room.free <= 0 else f"{room.free} more {'address' if room.free == 1 else 'addresses'}"
+    free = filling.usable - filling.used
+    more = "no more container" if free <= 0 else f"{free} more {'address' if free == 1 else 'addresses'}"
     yield on_network(
         level=Level.WARNING,
         code="overlay-tight",
-        network=network,
-        message=f"Overlay {network.name} has room for {more}: {room.used} of {room.usable} are taken.",
+        network=filling.network,
+        message=f"Overlay {filling.network.name} has room for {more}: {filling.used} of {filling.usable} are taken.",
         remedy="New containers wait for an address when it is full. Move its services to a larger overlay.",
     )
-
-
-def _has_address(service: Service, network: Network) -> bool:
-    return any(network_id == network.id for network_id, _ in service.vips)

@@ -185,16 +185,17 @@ def _monitor(service: Service) -> float:
 def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]:
     seconds = round(sum(estimates.total(effect.terms) for effect in effects), 2)
     count = _services(len(effects))
+    what = f"{count}, one after the other" if len(effects) > 1 else effects[0].service_name if effects else count
     yield PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5)
     yield PlannedStep(name="record", title=f"Record {count}", expected_seconds=0.1)
-    yield PlannedStep(name="connect", title=f"Update {count}, one after the other", expected_seconds=seconds)
+    yield PlannedStep(name="connect", title=f"Update {what}", expected_seconds=seconds)
     yield PlannedStep(name="verify", title="Verify", expected_seconds=timings.verify.seconds)
 
 
 def _keeps_working(effects: Sequence[Effect]) -> Iterator[str]:
     quiet = sum(not effect.dark_seconds for effect in effects)
     if quiet:
-        yield f"{_services(quiet)} keep{'s' if quiet == 1 else ''} answering: some containers run at every moment."
+        yield f"{_services(quiet)} keep{'s' if quiet == 1 else ''} some containers running at every moment."
     yield "Every other service, published ports, volumes and the networks themselves are not touched."
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from overlayweb.domain import subnets
-from overlayweb.domain.addresses import Need, wanted_swarm_tasks
-from overlayweb.domain.capacity import Room, ingress_room
-from overlayweb.domain.ingress_settings import ipv4_ipam, settings_of, subnet_of
+from overlayweb.domain import capacity
+from overlayweb.domain.addresses import wanted_swarm_tasks
+from overlayweb.domain.capacity import Filling
+from overlayweb.domain.ingress_settings import ipv4_ipam, subnet_of
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm, SwarmTask
 
@@ -105,7 +105,6 @@ class _Use:
     """What takes addresses of one network."""
 
     services: set[str]
-    vips: int
     containers: int
     nodes: set[str]
 
@@ -113,7 +112,8 @@ class _Use:
 def networks(swarm: Swarm) -> tuple[ListedNetwork, ...]:
     """All networks that the manager shows, its own local ones too, in the order in which it shows them."""
     uses = _uses(swarm)
-    return tuple(_network(swarm, network, uses[network.id]) for network in swarm.networks)
+    filled = {filling.network.id: filling for filling in capacity.fillings(swarm=swarm)}
+    return tuple(_network(network, uses[network.id], filled.get(network.id)) for network in swarm.networks)
 
 
 def services(swarm: Swarm) -> tuple[ListedService, ...]:
@@ -123,16 +123,15 @@ def services(swarm: Swarm) -> tuple[ListedService, ...]:
 
 
 def _uses(swarm: Swarm) -> Mapping[str, _Use]:
-    uses: dict[str, _Use] = defaultdict(lambda: _Use(set(), 0, 0, set()))
+    uses: dict[str, _Use] = defaultdict(lambda: _Use(set(), 0, set()))
     for service in swarm.services:
         for network_id in service.network_ids:
             uses[network_id].services.add(service.id)
         for network_id, _ in service.vips:
             uses[network_id].services.add(service.id)
-            uses[network_id].vips += 1
     for network in swarm.ingress_networks:
         uses[network.id].services.update(service.id for service in swarm.published_services)
-    for swarm_task in swarm.swarm_tasks:
+    for swarm_task in (*swarm.swarm_tasks, *swarm.attachments):
         if swarm_task.desired_state == "running":
             _take(uses, swarm_task)
     return uses
@@ -145,8 +144,9 @@ def _take(uses: Mapping[str, _Use], swarm_task: SwarmTask) -> None:
             uses[network_id].nodes.add(swarm_task.node_id)
 
 
-def _network(swarm: Swarm, network: Network, use: _Use) -> ListedNetwork:
-    room, first = _room(swarm, network, use), subnet_of(ipv4_ipam(network).subnet)
+def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetwork:
+    """``filling``: None where it is not known how full it is, as of the manager's own networks."""
+    first = subnet_of(ipv4_ipam(network).subnet)
     stack = dict(network.labels).get(STACK_LABEL, "")
     blocks = ", ".join(ipam.subnet for ipam in network.ipam if ipam.subnet)
     return ListedNetwork(
@@ -166,8 +166,8 @@ def _network(swarm: Swarm, network: Network, use: _Use) -> ListedNetwork:
         services=len(use.services),
         containers=use.containers,
         nodes=max(len(use.nodes), len(network.peers)),
-        used=room.used if room else 0,
-        usable=room.usable if room else 0,
+        used=filling.used if filling else 0,
+        usable=filling.usable if filling else 0,
         words=_words(network.name, stack, blocks, network.driver, network.id),
     )
 
@@ -177,17 +177,6 @@ def _network_state(network: Network) -> NetworkState:
         return NetworkState.REMOVED
     waits = network.scope == "swarm" and network.driver in ("", "overlay") and not network.allocated
     return NetworkState.UNALLOCATED if waits else NetworkState.READY
-
-
-def _room(swarm: Swarm, network: Network, use: _Use) -> Room | None:
-    """As ``address_troubles.overlay_room`` counts it. Nothing is known of how full a manager's own networks are."""
-    subnet = subnet_of(ipv4_ipam(network).subnet)
-    if network.scope != "swarm" or subnet is None:
-        return None
-    if network.ingress:
-        return ingress_room(swarm=swarm, settings=settings_of(network))
-    need = Need(nodes=len(use.nodes), services=use.vips, containers=use.containers)
-    return Room(usable=subnets.usable(subnet), need=need)
 
 
 def _service(swarm: Swarm, service: Service, names: Mapping[str, str]) -> ListedService:

@@ -20,10 +20,7 @@ from overlayweb.engine.endpoints import InvalidEndpoint
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
 from overlayweb.engine.parts import Happenings
 
-FIGURES_API = (1, 52)
-"""From here on an engine that inspects a network tells how many of its addresses are in use (moby, API history)."""
-
-MEASURED_AT_MOST = 50
+INSPECTED_AT_MOST = 50
 """So many overlays are inspected at each look, those that fill first: the engine tells one at a time."""
 
 LABEL_TRIES = 5
@@ -99,7 +96,7 @@ class DockerEngine:
             attachments=self.attachments(),
             containers=containers.standalone(self._calls),
         )
-        return replace(found, networks=self._measured(found)) if self._tells_figures else found
+        return replace(found, networks=self._inspected(found))
 
     def read_again(self, names: Names) -> Part:
         """Only what is named: nodes, networks with the ingress's peers, services with their tasks."""
@@ -267,16 +264,19 @@ class DockerEngine:
         peers = inspected.peers if inspected else ()
         return replace(listed, peers=peers, registered=not listed.allocated or self.is_registered(listed.id))
 
-    @property
-    def _tells_figures(self) -> bool:
-        return tuple(map(int, self._api_version.split("."))) >= FIGURES_API
+    def _inspected(self, swarm: Swarm) -> tuple[Network, ...]:
+        """Its networks, those that fill first with what the list leaves out.
 
-    def _measured(self, swarm: Swarm) -> tuple[Network, ...]:
-        """Its networks, those that fill first with the engine's own count of their addresses."""
-        fullest = [row.network.id for row in capacity.fillings(swarm=swarm)[:MEASURED_AT_MOST]]
+        That is the peers, where this manager's node is on the network itself, and from API 1.52 on the engine's own
+        count of addresses (moby, API history).
+        """
+        fullest = [row.network.id for row in capacity.fillings(swarm=swarm)[:INSPECTED_AT_MOST]]
         inspected = {network_id: self.network(network_id) for network_id in fullest}
-        told = {network_id: found.figures for network_id, found in inspected.items() if found}
-        return tuple(replace(row, figures=told.get(row.id, ())) for row in swarm.networks)
+        told = {network_id: found for network_id, found in inspected.items() if found}
+        return tuple(
+            replace(row, figures=told[row.id].figures, peers=told[row.id].peers) if row.id in told else row
+            for row in swarm.networks
+        )
 
     def is_registered(self, network_id: str) -> bool:
         """Whether the Swarm has the overlay, and not only the node of this manager.

@@ -11,11 +11,11 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from overlayweb.domain import repair_plans, replace_plans
+from overlayweb.domain import repair_plans
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
 from overlayweb.domain.plans import Effect, IngressPlan, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
-from overlayweb.web import job_restarts
+from overlayweb.web import job_restarts, job_words
 from overlayweb.web.job_clocks import Clock, Mark, between
 from overlayweb.web.job_restarts import Restarts
 
@@ -140,20 +140,6 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
 _HANGS = Mark(name="waiting", word="Waiting for the mesh")
-_HEADINGS: Mapping[str, str] = {
-    Pass.FORWARD: "",
-    Pass.PUT_BACK: "The way back: every service gets its ports again",
-    Pass.RESTORE: "The way back: the old ingress is built again",
-}
-_OF_REPLACEMENT: Mapping[str, str] = {
-    Pass.PUT_BACK: "The way back: every service goes back onto the old network",
-    Pass.RESTORE: "The old network is gone: every service goes onto the new one",
-}
-_STRATEGIES: Mapping[str, str] = {
-    Strategy.STOP: "stop",
-    Strategy.UNPUBLISH: "unpublish",
-    Strategy.AUTOMATIC: "left alone",
-}
 
 
 def job_mark(job: Job) -> Mark:
@@ -161,7 +147,7 @@ def job_mark(job: Job) -> Mark:
     if job.status == JobStatus.RUNNING and job.current_pass == Pass.PUT_BACK:
         return Mark(name="running", word="Putting back")
     if job.status == JobStatus.RUNNING and job.current_pass == Pass.RESTORE:
-        return Mark(name="running", word="Restoring the old ingress")
+        return Mark(name="running", word=job_words.restoring(job.kind))
     if job.status == JobStatus.RUNNING and job.desired_state != DesiredState.RUN:
         return Mark(name="running", word="Turning back")
     return JOB_MARKS[job.status]
@@ -227,7 +213,7 @@ def _groups(job: Job, steps: Sequence[Step], plan: Plan, at: datetime) -> tuple[
     return tuple(
         StepGroup(
             key=of_pass,
-            heading=_OF_REPLACEMENT.get(of_pass, "") if job.kind == replace_plans.KIND else _HEADINGS[of_pass],
+            heading=job_words.heading(job.kind, of_pass),
             steps=tuple(_step_row(job, step, at) for step in steps if step.of_pass == of_pass),
         )
         for of_pass in passes
@@ -288,7 +274,7 @@ def _planned_row(job: Job, effect: Effect) -> ServiceRow:
         name=effect.service_name,
         stack=effect.stack,
         ports=", ".join(str(port) for port in effect.ports),
-        strategy=_STRATEGIES[effect.strategy],
+        strategy=job_words.strategy(job.kind, effect.strategy),
         mark=_service_mark(job, ServiceState.WAITING, touched=False),
         containers=str(effect.containers),
         dark=None,
@@ -303,7 +289,7 @@ def _service_row(job: Job, row: JobService, effect: Effect | None, at: datetime)
         name=row.name,
         stack=row.stack,
         ports=row.ports,
-        strategy=_STRATEGIES[row.strategy],
+        strategy=job_words.strategy(job.kind, row.strategy),
         mark=_service_mark(job, row.state, touched=row.released_at is not None),
         containers=f"{row.containers_now}/{row.containers_before}",
         dark=_dark(job, row, at),

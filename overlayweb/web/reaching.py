@@ -7,7 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from overlayweb.domain import reach
+from overlayweb.domain import decoding, reach
+from overlayweb.domain.addresses import wanted_swarm_tasks
+from overlayweb.domain.inventory import JOBS
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.web import frame
 from overlayweb.web.clusters import get_cluster
@@ -15,6 +17,7 @@ from overlayweb.web.listing import is_fragment
 
 PAGE = "reach.html"
 LONGEST_TEXT = 200
+_STOPPED = {"paused": "Its update is paused", "rollback_paused": "Its rollback is paused"}
 
 
 @require_safe
@@ -44,13 +47,20 @@ def service(request: HttpRequest, name: str, service_id: str) -> HttpResponse:
     found = next((row for row in swarm.services if row.id == service_id), None) if swarm else None
     if swarm is None or found is None:
         raise Http404
+    running, wanted = len(swarm.running_on(found.id)), wanted_swarm_tasks(swarm=swarm, service=found)
+    said = decoding.complaint(swarm=swarm, service=found)
     page = {
         "cluster": cluster,
         "sight": frame.of(request).sight,
+        "swarm": swarm,
         "service": found,
+        "wanted": wanted,
+        "stopped": _STOPPED.get(found.update_state, ""),
+        "short": running < wanted and found.mode not in JOBS,
+        "complaint": "" if decoding.decode(said) else said,
         "attachments": reach.attachments(swarm, found),
         "nodes": _by_node(swarm, found),
-        "running": len(swarm.running_on(found.id)),
+        "running": running,
     }
     return render(request, "service.html", page)
 

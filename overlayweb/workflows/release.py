@@ -86,7 +86,7 @@ def _gone(context: Context, row: JobService) -> None:
         context.ledger.change_service(
             row,
             step=context.step,
-            message=f"{row.name} was removed by somebody else meanwhile; there is nothing to give its ports back to.",
+            message=f"{row.name} was removed by somebody else meanwhile; nothing is left to put back.",
             level=Event.Level.WARNING,
             state=State.GONE,
         )

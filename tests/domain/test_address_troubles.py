@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from overlayweb.domain import address_troubles
+from overlayweb.domain import address_troubles, capacity
 from overlayweb.domain.addresses import ReservedRange
 from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_task
 
@@ -38,7 +38,6 @@ def test_an_overlay_that_is_nearly_full_is_named_before_it_is(replicas: int, cod
     service = replace(service, vips=((network.id, "10.33.1.2/28"),))
     tasks = tuple(make_swarm_task(service, number, node_id="id-node1") for number in range(replicas))
     swarm = replace(make_swarm(services=[service], networks=[network]), swarm_tasks=tasks)
-    room = address_troubles.overlay_room(swarm=swarm, network=network)
-    assert room is not None
+    room = next(row for row in capacity.fillings(swarm=swarm) if row.network == network)
     assert (room.used, room.usable) == (3 + replicas, 14)  # gateway, node, service
     assert [finding.code for finding in address_troubles.find(swarm=swarm, reserved=[])] == codes

@@ -60,15 +60,52 @@ def test_a_node_without_a_known_address_opens_nothing() -> None:
     assert of(make_swarm(nodes=nodes), "ufw", "node1") == ()
 
 
-@pytest.mark.requires("dockerd", "root")
-def test_the_kernel_takes_the_rules_of_iptables() -> None:
-    """In a network namespace of its own, both families; each packet's fate is then the kernel's."""
+@pytest.mark.requires("firewalls", "root")
+@pytest.mark.parametrize(
+    ("firewall", "before", "shows", "said"),
+    [
+        (
+            "iptables",
+            (),
+            ("iptables -S INPUT", "ip6tables -S INPUT"),
+            (
+                "-A INPUT -s 192.168.50.12/32 -p tcp -m multiport --dports 2377,7946 -j ACCEPT",
+                "-A INPUT -s 192.168.50.12/32 -p esp -j ACCEPT",
+                "-A INPUT -s fd00::3/128 -p udp -m multiport --dports 7946,4789 -j ACCEPT",
+            ),
+        ),
+        (
+            "nftables",
+            ("nft add table inet filter", "nft 'add chain inet filter input { type filter hook input priority 0; }'"),
+            ("nft --numeric list ruleset",),
+            (
+                "ip saddr 192.168.50.12 tcp dport { 2377, 7946 } accept",
+                "ip saddr 192.168.50.12 meta l4proto 50 accept",
+                "ip6 saddr fd00::3 udp dport { 4789, 7946 } accept",
+            ),
+        ),
+        (
+            "ufw",
+            ('ufw() { command ufw --dry-run "$@"; }',),
+            (),
+            (
+                "-A ufw-user-input -p tcp --dport 2377 -s 192.168.50.12 -j ACCEPT",
+                "-A ufw-user-input -p esp -s 192.168.50.12 -j ACCEPT",
+                "-A ufw6-user-input -p udp --dport 4789 -s fd00::3 -j ACCEPT",
+            ),
+        ),
+    ],
+)
+def test_the_firewall_takes_its_rules(
+    firewall: str, before: tuple[str, ...], shows: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    """In a network namespace of its own, both families. ``before``: what the rules stand in, or keeps ufw off disk."""
     nodes = [make_node("node1"), make_node("node2"), make_node("node3", address="fd00::3")]
-    lines = of(make_swarm(nodes=nodes), "iptables", "node1")
+    lines = of(make_swarm(nodes=nodes), firewall, "node1")
     shell = shutil.which("bash")
     assert shell is not None
-    script = "\n".join(("set -e", *lines, "iptables -S INPUT", "ip6tables -S INPUT"))
-    said = subprocess.run(["unshare", "--net", shell, "-c", script], check=True, capture_output=True, text=True).stdout
-    assert "-A INPUT -s 192.168.50.12/32 -p tcp -m multiport --dports 2377,7946 -j ACCEPT" in said
-    assert "-A INPUT -s 192.168.50.12/32 -p esp -j ACCEPT" in said
-    assert "-A INPUT -s fd00::3/128 -p udp -m multiport --dports 7946,4789 -j ACCEPT" in said
+    script = "\n".join(("set -e", "PATH=$PATH:/usr/sbin:/sbin", *before, *lines, *shows))
+    done = subprocess.run(["unshare", "--net", shell, "-c", script], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for rule in said:
+        assert rule in done.stdout

@@ -41,6 +41,7 @@ TOOLS = {
         *("dockerd", "docker", "ip", "iptables", "nsenter", "busybox"),
         package="docker.io iproute2 iptables busybox-static",
     ),
+    "firewalls": _programs("iptables", "nft", "ufw", "unshare", package="iptables nftables ufw"),
     "docker": _programs("docker", package="docker.io"),
     "debootstrap": _programs("debootstrap", package="debootstrap"),
     "chromium": _programs("chromium", package="chromium fonts-dejavu-core"),

@@ -104,3 +104,24 @@ def test_tags_for_services_and_networks_say_the_words_too() -> None:
     shown = page.render(Context({"service": SHOP, "swarm": swarm, "network": lost}))
     assert NO_ROOM in shown
     assert "Swarm has not allocated lost." in shown
+
+
+def test_the_page_of_a_service_tells_why_it_is_short(cluster: Cluster, as_author: Client) -> None:
+    see(cluster, rejecting(NO_ROOM))
+    page = as_author.get("/clusters/prod/services/id-shop_web/")
+    said = beside(page, "short")
+    assert "0 of 2 containers run" in said
+    assert "No node has as much CPU or memory left as the service reserves." in said
+    see(cluster, rejecting("a reason that nobody has seen before"))
+    said = beside(as_author.get("/clusters/prod/services/id-shop_web/"), "short")
+    assert "Swarm says: a reason that nobody has seen before" in said
+    see(cluster, make_swarm(services=[SHOP], networks=[make_network()]))
+    assert 'id="short"' not in as_author.get("/clusters/prod/services/id-shop_web/").content.decode()
+
+
+def test_a_paused_update_is_told_on_the_services_page(cluster: Cluster, as_author: Client) -> None:
+    paused = replace(SHOP, update_state="paused", update_message="update paused due to failure of task abc")
+    see(cluster, make_swarm(services=[paused], networks=[make_network()]))
+    said = beside(as_author.get("/clusters/prod/services/id-shop_web/"), "update")
+    assert "Its update is paused" in said
+    assert "update paused due to failure" in said

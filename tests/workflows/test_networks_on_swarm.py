@@ -11,8 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from overlayweb.domain import container_plans, network_plans
+from overlayweb.domain import container_plans, decoding, network_plans
 from overlayweb.domain.container_plans import ContainerLink, ContainerRequest
+from overlayweb.domain.decoding import Decoded
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
 
 TAKEN = "10.51.0.0/24"
 FULL_ID = 64
+HANGS = "state-new"
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,25 @@ def test_one_that_swarm_does_not_allocate_is_removed_again_and_what_it_meets_nam
     assert "stranger (10.55.0.128/25)" in job.outcome
     assert {"late", "stranger"} & {network.name for network in rig.swarm().networks} == {"stranger"}
     rig.lab.manager.request("DELETE", f"/networks/{stranger}")
+
+
+def test_containers_that_hang_for_want_of_addresses_are_explained(rig: Rig) -> None:
+    """Six addresses, of which the gateway, the VIP and the nodes take some: eight containers do not fit."""
+    tiny = _make(rig.lab, NetworkSettings(name="tiny", subnets=_subnets("10.56.0.0/29")))
+    full = lab_services.create(rig.lab.manager, replicated("crowd", replicas=8, networks=[tiny]))
+
+    def meaning() -> Decoded | None:
+        swarm = rig.swarm()
+        service = next(row for row in swarm.services if row.id == full)
+        return decoding.of_service(swarm=swarm, service=service)
+
+    wait_until(lambda: (found := meaning()) is not None and found.code == HANGS, what="the want to show", timeout=40)
+    found = meaning()
+    assert found is not None
+    assert any("tiny" in sentence for sentence in found.evidence), found.evidence
+    rig.lab.manager.request("DELETE", f"/services/{full}")
+    wait_until(lambda: not _on(rig, tiny), what="everybody to leave", timeout=30)
+    rig.lab.manager.request("DELETE", f"/networks/{tiny}")
 
 
 @pytest.fixture
