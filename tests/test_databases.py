@@ -1,5 +1,8 @@
 """The same schema on both databases, and nothing in the models that no migration makes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +11,8 @@ import pytest
 
 from tests.support import installations
 from tests.support.postgres_server import PostgresServer
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -38,6 +43,22 @@ def test_a_commit_is_on_the_disk_whatever_the_servers_default_is(data: Path, pos
     done = installations.run("shell", "--command", asked, data=data, DATABASE_URL=url)
 
     assert done.stdout.splitlines()[-1] == "('on',)", done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.requires("postgres")
+def test_what_is_sorted_filtered_and_paged_answers_alike_on_postgresql(postgres_server: PostgresServer) -> None:
+    """Orders with NULLs, searches in text and JSON: what the two databases do differently."""
+    pages = [f"tests/web/test_{name}.py" for name in ("lists", "networks", "history")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *pages],
+        env={**os.environ, "DATABASE_URL": postgres_server.new_database()},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_no_migration_is_missing(data: Path) -> None:

@@ -1,7 +1,7 @@
 """Who holds which addresses of a cluster, and how many addresses an ingress network needs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from overlayweb.domain import subnets
 from overlayweb.domain.subnets import Subnet
@@ -21,32 +21,39 @@ class ReservedRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """A block of addresses that somebody has. ``kind``: "overlay", "local", "node", "reserved"."""
+    """A block of addresses that somebody has. ``kind``: "overlay", "local", "node", "reserved".
+
+    ``node``: whose local network it is, "" for the manager's.
+    """
 
     kind: str
     id: str
     name: str
     subnet: Subnet
     note: str = ""
+    node: str = ""
 
     def __str__(self) -> str:
         if self.kind == "node":
             return f"the address of node {self.name} ({subnets.address_text(self.subnet.first)})"
-        word = {"overlay": "overlay", "local": "the manager's local network", "reserved": "reserved range"}[self.kind]
+        local = f"{self.node}'s local network" if self.node else "the manager's local network"
+        word = {"overlay": "overlay", "local": local, "reserved": "reserved range"}[self.kind]
         return f"{word} {self.name} ({self.subnet}{f', {self.note}' if self.note else ''})"
 
 
 def holdings(
     *, swarm: Swarm, reserved: Sequence[ReservedRange], without: Iterable[Network] = ()
 ) -> tuple[Holding, ...]:
-    """Everything that a new subnet must stay clear of: overlays, the manager's local networks, nodes, reserved.
+    """Everything that a new subnet must stay clear of: overlays, local networks, node addresses, reserved ranges.
 
-    ``without``: networks that make room, such as the ingress that is replaced. Addresses that are not IPv4 and
-    ``0.0.0.0``, which a node behind NAT may show, hold nothing.
+    Local networks are the manager's, and those of nodes whose own engine was asked. ``without``: networks that make
+    room, such as the ingress that is replaced. Addresses that are not IPv4 and ``0.0.0.0``, which a node behind NAT
+    may show, hold nothing.
     """
     leaving = {network.id for network in without}
     staying = (network for network in swarm.networks if network.id not in leaving)
-    return (*_of_networks(staying), *_of_nodes(swarm.nodes), *_of_reserved(reserved))
+    known = tuple(_of_networks(staying))
+    return (*known, *_elsewhere(swarm, known), *_of_nodes(swarm.nodes), *_of_reserved(reserved))
 
 
 def wanted_swarm_tasks(*, swarm: Swarm, service: Service) -> int:
@@ -102,6 +109,16 @@ def _of_networks(networks: Iterable[Network]) -> Iterator[Holding]:
             if subnet is not None:
                 kind = "overlay" if network.scope == "swarm" else "local"
                 yield Holding(kind=kind, id=network.id, name=network.name, subnet=subnet)
+
+
+def _elsewhere(swarm: Swarm, known: Iterable[Holding]) -> Iterator[Holding]:
+    """Local networks of other nodes. One that each node has alike, such as docker_gwbridge, is named once."""
+    told = {(holding.name, holding.subnet) for holding in known}
+    for view in swarm.node_views:
+        for holding in _of_networks(view.local_networks):
+            if view.node_id != swarm.manager_id and (holding.name, holding.subnet) not in told:
+                told.add((holding.name, holding.subnet))
+                yield replace(holding, node=view.hostname)
 
 
 def _of_nodes(nodes: Iterable[Node]) -> Iterator[Holding]:

@@ -126,7 +126,7 @@ def ranges_of(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Range
             name=row.name,
             subnet=row.subnet,
             id="" if row.kind == "reserved" else row.id,
-            note=row.note,
+            note=f"on {row.node}" if row.node else row.note,
         )
         for row in holdings(swarm=swarm, reserved=reserved)
     )

@@ -180,14 +180,15 @@ class Container:
 class NodeView:
     """What a node's own engine, asked at its own endpoint, shows.
 
-    ``ingress_ids``: full ids of the ingress networks that it holds. ``containers``: those outside services.
-    ``error``: why it could not be asked, or "".
+    ``ingress_ids``: full ids of the ingress networks that it holds. ``local_networks``: those that only it has, such
+    as its bridges. ``containers``: those outside services. ``error``: why it could not be asked, or "".
     """
 
     node_id: str
     hostname: str
     observed_at: datetime
     ingress_ids: tuple[str, ...] = ()
+    local_networks: tuple[Network, ...] = ()
     containers: tuple[Container, ...] = ()
     error: str = ""
 

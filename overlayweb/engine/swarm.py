@@ -117,12 +117,13 @@ class DockerEngine:
         """What this engine itself shows, whatever its role; ``hostname`` is only passed on."""
         observed_at = self._now()
         node_id = self._calls.get("info", as_=reading.own_node_id, doing="read the engine's own node")
-        held = tuple(network.id for network in self.networks() if network.ingress)
+        held = self.networks()
         return NodeView(
             node_id=node_id,
             hostname=hostname,
             observed_at=observed_at,
-            ingress_ids=held,
+            ingress_ids=tuple(network.id for network in held if network.ingress),
+            local_networks=tuple(network for network in held if network.scope == "local"),
             containers=containers.standalone(self._calls),
         )
 

@@ -23,7 +23,7 @@ NAMED_IN_CELL = 4
 KINDS = (
     ("ingress", "Ingress"),
     ("overlay", "Overlay"),
-    ("local", "Manager's own network"),
+    ("local", "Local network of a node"),
     ("node", "Node address"),
     ("reserved", "Reserved"),
     ("pool", "Free, in Swarm's default pool"),

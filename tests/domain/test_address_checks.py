@@ -1,11 +1,14 @@
 """Subnet, gateway, ip-range, overlap and room."""
 
+from dataclasses import replace
+
 import pytest
 
 from overlayweb.domain import addresses, subnets
 from overlayweb.domain.addresses import ReservedRange
-from overlayweb.domain.swarm import IpamConfig, Mode, Network, Swarm
+from overlayweb.domain.swarm import IpamConfig, Mode, Network, NodeView, Swarm
 from tests.domain.builders import (
+    NOW,
     make_bridge,
     make_ingress,
     make_network,
@@ -106,6 +109,20 @@ def test_true_overlap_with_networks(other: Network, words: str) -> None:
     finding = only(find(make_swarm(networks=[other])), "subnet-overlap")
     assert (finding.level, finding.subject) == (BLOCKER, "subnet")
     assert words in finding.message
+
+
+def test_local_networks_of_nodes_that_were_asked_count_too() -> None:
+    """What each node has alike is the manager's too, and named once."""
+    alike = make_bridge("docker_gwbridge", "10.11.0.0/18")
+    views = tuple(
+        NodeView(node_id=f"id-{name}", hostname=name, observed_at=NOW, local_networks=(alike, *more))
+        for name, more in (("node1", ()), ("node2", (make_bridge("builds", "10.11.200.0/24"),)), ("node3", ()))
+    )
+    findings = find(replace(make_swarm(networks=[alike]), node_views=views, manager_id="id-node1"))
+    assert [row.message for row in findings if row.code == "subnet-overlap"] == [
+        "10.11.0.0/16 overlaps the manager's local network docker_gwbridge (10.11.0.0/18).",
+        "10.11.0.0/16 overlaps node2's local network builds (10.11.200.0/24).",
+    ]
 
 
 def test_every_subnet_of_a_network_counts() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from overlayweb.domain.addresses import holdings
 from overlayweb.domain.mesh import Presence
 from overlayweb.models import Cluster, NodeEndpoint
 from tasks import jobs
@@ -63,6 +64,19 @@ def test_nodes_that_are_asked_say_it_exactly(cluster: Cluster, swarm: Simulated)
     seen = look(cluster)
     assert [seen[name] for name in names[1:]] == [(Presence.PRESENT, True, "")] * 2
     assert not seen[names[0]][1]
+
+
+def test_a_nodes_own_networks_are_in_the_way_of_a_subnet(cluster: Cluster, swarm: Simulated) -> None:
+    for name, address in swarm.node_sockets.items():
+        ask(cluster, name, address)
+    look(cluster)
+    seen = cluster.swarm()
+    assert seen is not None
+    assert len(seen.node_views) == 3
+    for view in seen.node_views:
+        assert {"bridge", "docker_gwbridge"} <= {network.name for network in view.local_networks}
+    elsewhere = [row for row in holdings(swarm=seen, reserved=()) if row.node]
+    assert not elsewhere, "what every node has alike is named as the manager's"
 
 
 def test_one_that_is_away_or_silent_costs_the_others_nothing(cluster: Cluster, swarm: Simulated, silent: str) -> None:

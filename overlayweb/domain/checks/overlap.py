@@ -17,7 +17,7 @@ TIGHT = 0.8
 
 
 def overlaps(case: Case) -> Iterator[Finding]:
-    """True overlap with overlays, the manager's local networks, node addresses and reserved ranges."""
+    """True overlap with overlays, local networks, node addresses and reserved ranges."""
     wanted = case.subnet
     if wanted is None:
         return
