@@ -53,7 +53,8 @@ def holdings(
     leaving = {network.id for network in without}
     staying = (network for network in swarm.networks if network.id not in leaving)
     known = tuple(_of_networks(staying))
-    return (*known, *_elsewhere(swarm, known), *_of_nodes(swarm.nodes), *_of_reserved(reserved))
+    elsewhere = (row for row in _elsewhere(swarm, known) if row.id not in leaving)
+    return (*known, *elsewhere, *_of_nodes(swarm.nodes), *_of_reserved(reserved))
 
 
 def wanted_swarm_tasks(*, swarm: Swarm, service: Service) -> int:

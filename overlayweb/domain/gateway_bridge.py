@@ -112,7 +112,9 @@ def checklist(request: BridgeRequest, *, node: Node, swarm: Swarm) -> tuple[Item
             title="Remove the old bridge",
             where=here,
             commands=(f"docker network rm {BRIDGE_NAME}",),
-            note="Refused while a container is on it: `docker network inspect docker_gwbridge` names it.",
+            note=f"Refused while something is on it: `docker network inspect {BRIDGE_NAME}` names it. A"
+            " `gateway_ingress-sbox` was left behind by the ingress, and goes by"
+            f" `docker network disconnect --force {BRIDGE_NAME} gateway_ingress-sbox`.",
         ),
         Item(title="Make it anew", where=here, commands=(create_command(request),)),
         Item(title="Join again", where=here, commands=_join(node, remote), note=_token_note(node)),

@@ -117,9 +117,10 @@ def _alone(check: Check | None) -> Swarm | None:
 
 
 def _held(cluster: Cluster, swarm: Swarm | None) -> tuple[Holding, ...]:
-    """Who has which addresses; docker_gwbridge makes room for itself."""
+    """Who has which addresses; docker_gwbridge makes room for itself, and each node may give its own the same."""
     reserved = reserved_ranges(cluster)
     if swarm is None:
         return addresses.holdings(swarm=Swarm(id="", observed_at=cluster.created_at), reserved=reserved)
-    own = [row for row in swarm.networks if row.scope == "local" and row.name == BRIDGE_NAME]
+    known = (*swarm.networks, *(row for view in swarm.node_views for row in view.local_networks))
+    own = [row for row in known if row.scope == "local" and row.name == BRIDGE_NAME]
     return addresses.holdings(swarm=swarm, reserved=reserved, without=own)

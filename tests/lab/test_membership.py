@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
 from overlayweb.domain import firewalls, gateway_bridge, membership
 from overlayweb.domain.gateway_bridge import BridgeRequest
@@ -21,7 +23,10 @@ from overlayweb.engine.endpoints import Endpoint
 from overlayweb.engine.errors import EngineError, NotAManager
 from overlayweb.engine.membership import Members
 from overlayweb.engine.swarm import DockerEngine
-from tests.lab import Lab
+from overlayweb.models import Cluster, MembershipAction
+from overlayweb.services import memberships
+from tasks import jobs, readiness
+from tests.lab import Lab, image
 from tests.lab.daemon import Node, wait_until
 
 pytestmark = pytest.mark.requires("dockerd", "root")
@@ -131,7 +136,7 @@ def test_what_an_engine_refuses_or_takes_in_silence_we_refuse_first(swarm: Lab) 
 
 
 def test_what_we_take_an_engine_takes(swarm: Lab) -> None:
-    """The node is outside the Swarm since the test before, and so for the next."""
+    """The node is outside the Swarm since the test before."""
     outside = swarm.nodes[2]
     good = InitRequest(advertise=outside.address, pools=("10.77.0.0/16",), size=26, data_path_port=7789)
     assert all(row.level is not Level.BLOCKER for row in membership.check_init(good))
@@ -144,19 +149,23 @@ def test_what_we_take_an_engine_takes(swarm: Lab) -> None:
 
 
 def test_docker_gwbridge_is_made_anew_by_the_checklist(swarm: Lab) -> None:
-    """The node is outside the Swarm since the test before; the commands are the checklist's own."""
-    outside, shown = swarm.nodes[2], observed(swarm)
-    row = next(node for node in shown.nodes if node.hostname == outside.name)
+    """Every command of the list, where it says; the node comes back with its label and without its old row."""
+    swarm.reset()
+    manager, node = swarm.manager, swarm.nodes[2]
+    manager.cli(
+        "service", "create", "--detach", "--no-resolve-image", "--mode=global", "--publish=8080:80", image.IMAGE
+    )
+    swarm.wait_running()
+    manager.cli("node", "update", "--label-add", "zone=a b", node.name)
+    shown = observed(swarm)
+    row = next(found for found in shown.nodes if found.hostname == node.name)
     request = BridgeRequest(subnet="172.31.64.0/20", gateway="172.31.64.9", mtu=1400)
-    items = {item.title: item for item in gateway_bridge.checklist(request, node=row, swarm=shown)}
-    for title in ("Remove the old bridge", "Make it anew"):
-        for line in items[title].commands:
-            outside.cli(*shlex.split(line)[1:])
-    with engine_of(swarm.manager) as engine:
+    with engine_of(manager) as engine:
         token = members(engine).token("worker")
-    (join,) = items["Join again"].commands
-    outside.cli(*shlex.split(join.replace(membership.TOKEN_PLACE, token))[1:])
-    with engine_of(outside) as engine:
+    for item in gateway_bridge.checklist(request, node=row, swarm=shown):
+        for line in item.commands:
+            _carry_out(swarm, line, where=node if item.where == node.name else manager, token=token)
+    with engine_of(node) as engine:
         view = members(engine).view()
     assert view.membership is Membership.WORKER
     assert view.bridge is not None
@@ -165,7 +174,69 @@ def test_docker_gwbridge_is_made_anew_by_the_checklist(swarm: Lab) -> None:
         request.gateway,
         "1400",
     )
-    wait_until(lambda: _ready(swarm, outside.name), what="the node to be ready again", timeout=30)
+    wait_until(lambda: _ready(swarm, node.name), what="the node to be ready again", timeout=30)
+    (back,) = [found for found in observed(swarm).nodes if found.hostname == node.name]
+    assert back.id != row.id
+    assert (back.labels, back.availability) == (row.labels, "active")
+    swarm.wait_running()
+
+
+def _carry_out(swarm: Lab, line: str, *, where: Node, token: str) -> None:
+    """One line of the checklist, as the person at that node does it; remarks say what to wait for, or to look up."""
+    words = shlex.split(line.replace(membership.TOKEN_PLACE, token), comments=True)
+    if not words:
+        if "desired-state=running" in line:
+            wait_until(lambda: not _runs(line, where), what="the node to run nothing", timeout=30)
+        return
+    if words[-1] == "NEW":
+        wait_until(lambda: _ready(swarm, swarm.nodes[2].name), what="the node's new row", timeout=30)
+        words[-1] = next(row.id for row in observed(swarm).nodes if row.hostname == swarm.nodes[2].name)
+    if words[1:3] == ["node", "rm"]:
+        wait_until(lambda: _down(swarm, words[-1]), what="the old row to be down", timeout=30)
+    where.cli(*words[1:])
+
+
+def _runs(remark: str, manager: Node) -> str:
+    asked = remark.partition("docker ")[2]
+    return manager.cli(*shlex.split(asked), "--quiet").strip()
+
+
+def _down(lab: Lab, node_id: str) -> bool:
+    return any(node.id == node_id and not node.ready for node in observed(lab).nodes)
+
+
+@pytest.mark.django_db
+def test_an_administrator_makes_a_swarm_and_lets_an_engine_join_it(swarm: Lab, django_user_model: type[User]) -> None:
+    """Asked for as the pages ask, carried out as the worker does, on two engines that were outside any Swarm."""
+    first, second = swarm.nodes[1], swarm.nodes[2]
+    for node in (first, second):
+        node.cli("swarm", "leave", "--force")
+    person, now = django_user_model.objects.create_user("clara"), timezone.now()
+    cluster, other = (Cluster.objects.create(name=n.name, endpoint=n.socket, created_at=now) for n in (first, second))
+    for made in (cluster, other):
+        jobs.observe_cluster(made.pk)
+
+    request = InitRequest(advertise=first.address, pools=("10.77.0.0/16",), size=26)
+    _act(memberships.initialise(cluster=cluster, person=person, request=request, now=timezone.now()))
+    jobs.observe_cluster(cluster.pk)
+    cluster.refresh_from_db()
+    assert memberships.joinable(cluster=cluster) == [other]
+    join = JoinRequest(role="worker", remote=membership.joined(first.address), advertise=second.address)
+    _act(memberships.join(cluster=cluster, person=person, other=other, request=join, now=timezone.now()))
+
+    jobs.observe_cluster(cluster.pk)
+    cluster.refresh_from_db()
+    found = cluster.swarm()
+    assert found is not None
+    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/16",), 26)
+    assert {(node.hostname, node.role) for node in found.nodes} == {(first.name, "manager"), (second.name, "worker")}
+    swarm.reset()
+
+
+def _act(action: MembershipAction) -> None:
+    readiness.act_on_membership(action.pk)
+    action.refresh_from_db()
+    assert (action.error, action.ended_at is not None) == ("", True)
 
 
 def test_an_engine_joins_by_a_call_too(swarm: Lab) -> None:

@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from overlayweb.domain.readiness import Answer, Check, EngineView, Membership, PortAnswer
-from overlayweb.domain.swarm import Swarm
+from overlayweb.domain.swarm import NodeView, Swarm
 from overlayweb.models import ActionKind, Cluster, MembershipAction, ReadinessCheck, ReservedRange, codec
 from overlayweb.models.secrets import seal
-from tests.domain.builders import make_network, make_node, make_swarm
+from tests.domain.builders import NOW, make_bridge, make_network, make_node, make_swarm
 from tests.web.pages import beside, text, value
 
 PAGE = "/clusters/prod/readiness/"
@@ -188,6 +188,19 @@ def test_a_bridge_on_taken_addresses_is_refused(as_reader: Client, cluster: Clus
     page = as_reader.get(f"{PAGE}bridge", {"node": swarm.nodes[1].id, "subnet": "10.9.0.0/16", "masquerade": "on"})
     assert "overlaps overlay payments" in beside(page, "verdict-subnet")
     assert "docker network create" not in beside(page, "answer")
+
+
+def test_the_bridges_of_two_nodes_may_have_the_same_addresses(
+    as_reader: Client, cluster: Cluster, swarm: Swarm
+) -> None:
+    bridge = make_bridge("docker_gwbridge", "172.30.0.0/20")
+    other = make_bridge("builds", "172.30.64.0/20")
+    view = NodeView(node_id=swarm.nodes[2].id, hostname="node3", observed_at=NOW, local_networks=(bridge, other))
+    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(replace(swarm, node_views=(view,))))
+    asked = {"node": swarm.nodes[1].id, "subnet": "172.30.0.0/20", "masquerade": "on"}
+    assert "docker network create" in beside(as_reader.get(f"{PAGE}bridge", asked), "answer")
+    page = as_reader.get(f"{PAGE}bridge", {**asked, "subnet": "172.30.64.0/20"})
+    assert "overlaps node3's local network builds" in beside(page, "verdict-subnet")
 
 
 def test_the_only_manager_does_not_leave(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
