@@ -31,10 +31,12 @@ faults: .venv/installed-dev
 	@OVERLAYWEB_MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 	@$(BIN)/python -m bench.faults
 
-# The facts about the Engine API, asked of the real engines of three Debian releases.
+# The facts about the Engine API, rebuilds and repairs, on the real engines of three Debian releases.
 test-engines: .venv/installed-dev
-	@for release in bookworm trixie sid; do \
-		LAB_ENGINE=$$release $(BIN)/python -m pytest tests/contract -k real || exit 1; done
+	@failed=; for release in bookworm trixie sid; do \
+		LAB_ENGINE=$$release $(BIN)/python -m pytest -k "real or on_swarm" tests/contract \
+			tests/workflows/test_rebuild_on_swarm.py tests/workflows/test_repair_on_swarm.py || failed="$$failed $$release"; \
+		done; [ -z "$$failed" ] || { echo "Failed on:$$failed" >&2; exit 1; }
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .
