@@ -1,4 +1,4 @@
-# One image for the web process, the worker and the sweep; compose.yaml says which one a container is.
+# One image for the web process, the worker, the watcher and the sweep; compose.yaml says which one a container is.
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app

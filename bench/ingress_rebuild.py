@@ -1,7 +1,7 @@
 """An ingress rebuild by the ``docker`` command line, by a bare script and by Overlayweb, on one Swarm, in one run.
 
 ``python -m bench.ingress_rebuild [--engine bookworm] [--rounds N] [--only METHOD …] [--json FILE] [--markdown]``
-needs root and takes about ten minutes, five of which are the command line's. Each round begins on a fresh Swarm with
+needs root and takes about twelve minutes, five of which are the command line's. Each round begins on a fresh Swarm with
 the same nine services. Overlayweb runs as people start it, with its own worker and a database of its own.
 """
 

@@ -28,9 +28,9 @@ STOP_LIMIT = 15  # seconds until what did not stop is killed
 
 
 class Command(BaseCommand):
-    """Migrates, starts the web process, the worker, the sweep and the broker, and stops them all together."""
+    """Migrates, starts the web process, worker, watcher, sweep and broker, and stops them all together."""
 
-    help = "Run Overlayweb: web, worker, sweep and broker under one supervisor. Ctrl-C stops all of it."
+    help = "Run Overlayweb: web, worker, watcher, sweep and broker under one supervisor. Ctrl-C stops all of it."
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Prepare the data folder, start everything, say where it runs, wait for the end."""
