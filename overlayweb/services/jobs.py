@@ -60,7 +60,7 @@ def restore(*, job: Job, person: User, now: datetime) -> None:
     """After the point of no return: bring the old ingress back. Raises NotAllowedError, NotPossibleError."""
     with _open(job, person) as locked:
         if not locked.may_restore:
-            raise NotPossibleError("The old ingress is not removed yet, or the job is over already.")
+            raise NotPossibleError("Nothing is removed yet that could be brought back, or the job is over already.")
         locked.desired_state = DesiredState.RESTORE
         if locked.status == JobStatus.NEEDS_OPERATOR:
             _resume(locked)

@@ -157,12 +157,18 @@ def remove(context: Context, number: int) -> str:
     return network_place.take_away(context, source, passes_point=forward and number == 1)
 
 
+_GONE = (
+    "The network that services shall be on is gone: somebody removed it meanwhile. Close this job, then attach the"
+    " services to another overlay."
+)
+
+
 def verify(context: Context, _number: int) -> str:
     """Hold every service against its snapshot with the target in the place of the old network."""
     place = network_place.place(context)
     move = _end(context, place)
     if move.target is None or not move.target.allocated:
-        raise OperatorNeededError(["The network that services shall be on is not there. Make it, then continue."])
+        raise OperatorNeededError([_GONE])
     wrong = [problem for row in context.job.services.all() if (problem := _problem(context, row, move))]
     if wrong:
         raise OperatorNeededError(wrong)

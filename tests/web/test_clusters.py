@@ -94,16 +94,22 @@ def test_an_engine_that_does_not_answer_is_said_on_every_page(
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "kind", "words"),
     [
-        (JobStatus.RUNNING, "The ingress is being rebuilt. Watch the job"),
-        (JobStatus.NEEDS_OPERATOR, "A job has stopped half-way and waits for a person. See what to do"),
+        (JobStatus.RUNNING, "ingress_rebuild", "The ingress is being rebuilt. Watch the job"),
+        (JobStatus.RUNNING, "mesh_repair", "The routing mesh is being repaired. Watch the job"),
+        (JobStatus.RUNNING, "network_replace", "A job is changing overlay networks. Watch the job"),
+        (
+            JobStatus.NEEDS_OPERATOR,
+            "ingress_rebuild",
+            "A job has stopped half-way and waits for a person. See what to do",
+        ),
     ],
 )
 def test_a_job_that_holds_the_cluster_is_in_the_banner(
-    status: JobStatus, words: str, change: ChangeRequest, as_author: Client
+    status: JobStatus, kind: str, words: str, change: ChangeRequest, as_author: Client
 ) -> None:
-    Job.objects.create(change=change, cluster=change.cluster, status=status, created_at=timezone.now())
+    Job.objects.create(change=change, cluster=change.cluster, status=status, kind=kind, created_at=timezone.now())
     answer = as_author.get("/clusters/prod/")
     assert words in text(answer)
     assert f'href="/jobs/{change.job.pk}/"' in answer.content.decode()
