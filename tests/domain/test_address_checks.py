@@ -125,6 +125,11 @@ def test_local_networks_of_nodes_that_were_asked_count_too() -> None:
     ]
 
 
+def test_one_that_overlaps_and_is_too_small_is_not_answered_with_another_too_small_one() -> None:
+    findings = find(make_swarm(networks=[make_network("payments", "10.11.0.0/24")]), subnet="10.11.0.0/31")
+    assert only(findings, "subnet-overlap").remedy == "Next free /24: 10.11.1.0/24."
+
+
 def test_every_subnet_of_a_network_counts() -> None:
     two = make_network("two", ipam=(IpamConfig(subnet="10.90.0.0/24"), IpamConfig(subnet="10.11.9.0/24")))
     assert "two (10.11.9.0/24)" in only(find(make_swarm(networks=[two])), "subnet-overlap").message

@@ -26,8 +26,10 @@ def overlaps(case: Case) -> Iterator[Finding]:
         return
     if len(met) > NAMED_AT_MOST:
         met = [*met[:NAMED_AT_MOST], f"{len(met) - NAMED_AT_MOST} more"]
-    free = next_free_text(case, wanted.prefix_length, wanted.first)
-    remedy = f"Next free /{wanted.prefix_length}: {free}." if free else f"No private /{wanted.prefix_length} is free."
+    usable = wanted.prefix_length <= subnets.LONGEST_USABLE_PREFIX
+    length = wanted.prefix_length if usable else roomy_prefix(case)
+    free = next_free_text(case, length, wanted.first)
+    remedy = f"Next free /{length}: {free}." if free else f"No private /{length} is free."
     for holding in met:
         yield on_field(
             level=Level.BLOCKER,
