@@ -80,6 +80,8 @@ def test_what_is_said_names_the_node_and_the_command() -> None:
 def test_a_node_that_went_away_is_said_once() -> None:
     nodes = (NODES[0], make_node("node2", state="down"), NODES[2])
     assert problems.of_peers(context((FIRST, THIRD), nodes), INGRESS_ID) == [
-        "node2 (192.168.50.12) is down, so it still holds the old ingress: when it is back, run "
-        "`systemctl restart docker` there, then continue."
+        (
+            "node2 (192.168.50.12) is down, so it still holds the old ingress: when it is back, run "
+            "`systemctl restart docker` there, then continue."
+        )
     ]
