@@ -68,8 +68,8 @@ def prepare(given: Configuration) -> Start:
         clusters.register_local(now=now)
     wanted = given.demo is True or demo.cluster() is not None or (not manager and _is_new())
     if given.demo is False or not wanted:
-        said = () if manager else _nothing(given, no_manager)
-        return Start(socket=None, said=said, has_people=False, no_manager=no_manager)
+        nothing = () if manager else _nothing(given, no_manager)
+        return Start(socket=None, said=nothing, has_people=False, no_manager=no_manager)
     socket = given.data / "demo.sock"
     if len(bytes(socket)) > brokers.LONGEST_SOCKET_PATH:
         said = f"No demo Swarm: the path of {socket} is too long for a socket. Set OVERLAYWEB_DATA to a shorter one."
