@@ -15,7 +15,7 @@ from overlayweb.models import Cluster
 from tests.engine.servers import engine_error, on_socket
 from tests.support.simulator import simulated
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 NO_MANAGER = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
