@@ -32,7 +32,8 @@ class Problem:
 class Configuration:
     """The environment, typed. Where a value is unusable its default stands here and `problems` names it.
 
-    `demo`: whether `up` brings the demo Swarm; None: where there is nothing else.
+    `demo`: whether `up` brings the demo Swarm; None: where there is nothing else. `no_manager`: what `up` tells its
+    programs of an engine at the local socket that is no manager, or "".
     """
 
     data: Path
@@ -42,6 +43,7 @@ class Configuration:
     docker_host: str
     docker_host_given: bool
     demo: bool | None
+    no_manager: str
     host: str
     port: int
     allowed_hosts: tuple[str, ...]
@@ -132,6 +134,7 @@ def read(*, environment: Mapping[str, str], base: Path) -> Configuration:
         docker_host=reader.url("E007", "DOCKER_HOST", ("unix", "tcp", "ssh"), "unix:///var/run/docker.sock"),
         docker_host_given=bool(reader.text("DOCKER_HOST")),
         demo=reader.choice("OVERLAYWEB_DEMO"),
+        no_manager=reader.text("OVERLAYWEB_NO_MANAGER"),
         host=host,
         port=reader.port("OVERLAYWEB_PORT", 8000),
         allowed_hosts=_allowed_hosts(reader, host),

@@ -14,6 +14,7 @@ _given = OVERLAYWEB_CONFIGURATION
 OVERLAYWEB_DATA = _given.data
 OVERLAYWEB_SECRET_KEYS = list(_given.encryption_keys)  # encrypt engine keys at rest, newest first
 OVERLAYWEB_DOCKER_HOST = _given.docker_host
+OVERLAYWEB_NO_MANAGER = _given.no_manager
 OVERLAYWEB_BROKER = brokers.choose(
     redis_url=_given.redis_url, redis_program=shutil.which(_given.redis_program), data=_given.data
 )

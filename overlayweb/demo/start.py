@@ -1,7 +1,6 @@
 """Whether a start brings the demo Swarm, and what it says about that."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from overlayweb.configuration import Configuration
 from overlayweb.demo import people, story
 from overlayweb.domain.policy import ROLE_WORDS, ApprovalMode
 from overlayweb.engine import connection
-from overlayweb.engine.errors import EngineError
+from overlayweb.engine.errors import EngineError, NotAManager
 from overlayweb.models import Cluster, Installation
 from overlayweb.services import clusters, demo
 
@@ -31,11 +30,13 @@ class Start:
     """What was prepared. ``socket``: where the demo Swarm is to listen; None: it is not started.
 
     ``said``: lines for the terminal. ``has_people``: the demo's people come in by links of their own.
+    ``no_manager``: what to do with the engine of this machine that is no manager of a Swarm, for the pages; or "".
     """
 
     socket: Path | None
     said: tuple[str, ...]
     has_people: bool
+    no_manager: str = ""
 
     def invitations(self, address: str) -> Iterator[str]:
         """How the demo's people come in, one line each, aligned: name, rights, link."""
@@ -60,26 +61,42 @@ def prepare(given: Configuration) -> Start:
     A demo that is there goes on, unless OVERLAYWEB_DEMO=0.
     """
     now = timezone.now()
-    manager = given.docker_host_given or (given.demo is not True and has_manager())
+    local = None if given.docker_host_given or given.demo is True else look()
+    manager = given.docker_host_given or (local is not None and local.manager)
+    no_manager = local.remedy if local else ""
     if manager:
         clusters.register_local(now=now)
     wanted = given.demo is True or demo.cluster() is not None or (not manager and _is_new())
     if given.demo is False or not wanted:
-        return Start(socket=None, said=() if manager else _nothing(given), has_people=False)
+        nothing = () if manager else _nothing(given, no_manager)
+        return Start(socket=None, said=nothing, has_people=False, no_manager=no_manager)
     socket = given.data / "demo.sock"
     if len(bytes(socket)) > brokers.LONGEST_SOCKET_PATH:
         said = f"No demo Swarm: the path of {socket} is too long for a socket. Set OVERLAYWEB_DATA to a shorter one."
-        return Start(socket=None, said=(said,), has_people=False)
+        return Start(socket=None, said=(said,), has_people=False, no_manager=no_manager)
     _begin(given, socket, now)
-    return Start(socket=socket, said=(_says_demo(given, manager=manager),), has_people=people.may_come_in())
+    said = _says_demo(given, manager=manager, no_manager=no_manager)
+    return Start(socket=socket, said=(said,), has_people=people.may_come_in(), no_manager=no_manager)
 
 
-def has_manager() -> bool:
-    """Whether a manager of a Swarm answers at the local socket. Takes seconds at most, where something hangs."""
-    with suppress(EngineError), connection.connect(connection.local_endpoint(), timeout_seconds=LOOK_SECONDS) as engine:
-        engine.nodes()
-        return True
-    return False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """What was found at the local socket. ``remedy``: what makes the engine there a manager; "" where none answers."""
+
+    manager: bool
+    remedy: str = ""
+
+
+def look() -> Local:
+    """Look for a manager of a Swarm at the local socket. Takes seconds at most, where something hangs."""
+    try:
+        with connection.connect(connection.local_endpoint(), timeout_seconds=LOOK_SECONDS) as engine:
+            engine.nodes()
+    except NotAManager as error:
+        return Local(manager=False, remedy=f"{error} Then start Overlayweb again.")
+    except EngineError:
+        return Local(manager=False)
+    return Local(manager=True)
 
 
 def _is_new() -> bool:
@@ -101,22 +118,25 @@ def _begin(given: Configuration, socket: Path, now: datetime) -> None:
             story.tell(cluster=cluster, cast=cast, until=now)
 
 
-def _says_demo(given: Configuration, *, manager: bool) -> str:
+def _says_demo(given: Configuration, *, manager: bool, no_manager: str) -> str:
     if manager:
         return (
             "The demo Swarm goes on beside the real one, simulated. Remove it on its pages, or set OVERLAYWEB_DEMO=0."
         )
     if given.demo:
         return f"Cluster “demo” is a simulated Swarm: nothing real changes. {CONNECT}"
+    if no_manager:
+        return f"{no_manager} Until then cluster “demo” is simulated: nothing real changes. {CONNECT}"
     return f"No Swarm manager answers at {_local()}, so cluster “demo” is simulated: nothing real changes. {CONNECT}"
 
 
-def _nothing(given: Configuration) -> tuple[str, ...]:
+def _nothing(given: Configuration, no_manager: str) -> tuple[str, ...]:
     """What to say where no manager answers, no demo is started, and nothing else is registered."""
     if Cluster.objects.exists():
         return ()
     bring = "" if given.demo is False else " OVERLAYWEB_DEMO=1 brings the demo Swarm."
-    return (f"No Swarm manager answers at {_local()}. {CONNECT}{bring}",)
+    found = no_manager or f"No Swarm manager answers at {_local()}."
+    return (f"{found} {CONNECT}{bring}",)
 
 
 def _local() -> str:

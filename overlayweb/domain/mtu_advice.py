@@ -1,22 +1,18 @@
 """Which MTU fits, from what the networks of the nodes show.
 
-Source: moby's overlay driver takes the option as the MTU of the path between the nodes, 1500 where it is not set, and
-gives containers that less 50 bytes of VXLAN; with encryption 26 bytes less for ESP, rounded down to a multiple of 4.
 No engine tells the MTU of its network cards: what is shown here is how its own bridges are set.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from overlayweb.domain.checks.fields import DOCKER_MTU, VXLAN_BYTES
 from overlayweb.domain.ingress_settings import MTU_OPTION
+from overlayweb.domain.overlay_mtu import DOCKER_MTU, inner
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.readiness import Check
 from overlayweb.domain.swarm import Network, Swarm
 
-ESP_BYTES = 26
 _BRIDGES = frozenset({"bridge", "docker_gwbridge"})
-_ESP_STEP = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +22,6 @@ class MtuRow:
     network: Network
     assumed: int | None
     inner: int | None
-
-
-def inner(*, assumed: int, encrypted: bool) -> int:
-    """What containers get of a path that carries so many bytes."""
-    left = assumed - VXLAN_BYTES
-    if encrypted:
-        left -= ESP_BYTES
-        left -= left % _ESP_STEP
-    return left
 
 
 def rows(swarm: Swarm) -> tuple[MtuRow, ...]:

@@ -155,6 +155,7 @@ def case_of(
         ip_range=subnet_of(row.ip_range),
         held=holdings(swarm=swarm, reserved=reserved, without=leaves),
         avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
+        encrypted=after.encrypted,
     )
 
 

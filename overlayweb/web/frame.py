@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -127,6 +128,12 @@ class Frame:
     def demo(self) -> bool:
         """Whether this page is about a simulated Swarm; without a cluster, whether there is no other."""
         return self.cluster.demo if self.cluster else demo.is_all_there_is()
+
+    @property
+    def no_manager(self) -> str:
+        """What to do with an engine of this machine that is no manager of a Swarm, as it was at the start; or ""."""
+        found: str = settings.OVERLAYWEB_NO_MANAGER
+        return found
 
     @cached_property
     def sight(self) -> Sight | None:

@@ -29,14 +29,20 @@ def take_nudges_off(context: Context) -> None:
 
 
 def missing(context: Context, net: str) -> list[Node]:
-    """Ready nodes that have not joined the ingress. Behind NAT, where addresses differ, only the count tells."""
+    """Ready nodes that have not joined the ingress: those whose address is not among its peers.
+
+    Behind NAT, where no peer has the address of a node, only the count tells. It tells nothing elsewhere: a node
+    that is down, or has left, may still be a peer.
+    """
     network = context.engine.network(net) if net else None
-    expected = [node for node in context.engine.nodes() if node.ready]
+    nodes = context.engine.nodes()
+    expected = [node for node in nodes if node.ready]
     if network is None:
         return expected
-    if len(network.peers) >= len(expected):
+    peers = set(network.peers)
+    if peers.isdisjoint(node.address for node in nodes) and len(peers) >= len(expected):
         return []
-    return [node for node in expected if node.address not in network.peers]
+    return [node for node in expected if node.address not in peers]
 
 
 def nudge_again(context: Context, net: str) -> None:

@@ -74,6 +74,11 @@ def test_gateways_that_cannot_be(gateway: str, code: str) -> None:
 
 def test_a_wrong_gateway_is_said_beside_a_wrong_subnet() -> None:
     assert codes(find(subnet="ten", gateway="eleven")) == {"subnet-not-cidr", "gateway-invalid"}
+    findings = find(subnet="10.11.0.1/16", gateway="192.168.9.9")
+    assert codes(findings) == {"subnet-host-bits", "gateway-outside"}
+    outside = only(findings, "gateway-outside")
+    assert (outside.message, outside.suggestion) == ("192.168.9.9 is outside the subnet 10.11.0.0/16.", "10.11.0.1")
+    assert codes(find(subnet="10.11.0.1/16", gateway="10.11.0.9")) == {"subnet-host-bits"}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def test_no_ingress_only_creates_one() -> None:
     assert codes(findings) == {"ingress-none"}
 
 
+def test_services_that_publish_without_an_ingress_are_for_a_repair() -> None:
+    findings = find(make_swarm(ingress=None, services=[make_service("shop_web"), make_service("api")]))
+    finding = only(findings, "ingress-none-published")
+    assert (finding.level, finding.about) == (BLOCKER, "cluster")
+    assert "publish ports through it: api, shop_web." in finding.message
+    assert "Plan a repair" in finding.remedy
+    assert "ingress-none" not in codes(findings)
+
+
 def test_an_unallocated_ingress_cannot_be_restored() -> None:
     findings = find(make_swarm(ingress=make_ingress("")))
     assert only(findings, "ingress-unallocated").level is WARNING

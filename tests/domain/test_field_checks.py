@@ -2,9 +2,12 @@
 
 import pytest
 
-from overlayweb.domain.swarm import Network
+from overlayweb.domain import network_checks
+from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.overlay_mtu import inner
+from overlayweb.domain.swarm import IpamConfig, Network
 from tests.domain.builders import make_bridge, make_network, make_swarm
-from tests.domain.findings import BLOCKER, WARNING, codes, find, only
+from tests.domain.findings import BLOCKER, NOTICE, WARNING, codes, find, only
 
 
 def test_a_good_request_on_a_healthy_swarm_has_no_findings() -> None:
@@ -62,29 +65,50 @@ def test_the_bounds_themselves_are_allowed() -> None:
     assert codes(find(make_swarm(underlay_mtu=9050), mtu=9000)) == set()
 
 
-def test_an_mtu_above_the_underlay_less_50_is_a_warning() -> None:
+def test_an_mtu_above_the_engine_s_less_50_is_a_warning() -> None:
     assert codes(find(mtu=1450)) == set()
     finding = only(find(mtu=1451), "mtu-no-margin")
     assert (finding.level, finding.suggestion) == (WARNING, "1450")
-    assert "containers get 1401" in finding.message
+    assert "above 1450: what the manager's engine is set to, 1500, less the 50 bytes of VXLAN" in finding.message
+    assert "containers get 1401 and full packets are 1451 bytes on the wire" in finding.message
     assert "49 bytes are left" in finding.message
 
 
-def test_an_mtu_above_the_underlay_loses_packets() -> None:
-    finding = only(find(mtu=1501), "mtu-above-underlay")
+def test_an_mtu_above_the_engine_s_may_lose_packets() -> None:
+    finding = only(find(mtu=1501), "mtu-above-engine")
     assert finding.level is WARNING
-    assert "does not fit the nodes' underlay of 1500" in finding.message
-    assert "containers get 1451" in finding.message
+    assert "is above the 1500 that the manager's engine is set to: containers get 1451" in finding.message
+    assert "with the 50 of VXLAN their full packets are 1501 bytes on the wire" in finding.message
+
+
+@pytest.mark.parametrize(("mtu", "code", "left"), [(1451, "mtu-no-margin", 1372), (1600, "mtu-above-engine", 1524)])
+def test_encryption_takes_its_bytes_too(mtu: int, code: str, left: int) -> None:
+    settings = NetworkSettings(name="safe", subnets=(IpamConfig(subnet="10.40.0.0/24"),), mtu=mtu, encrypted=True)
+    finding = only(tuple(network_checks.of_settings(make_swarm(), settings)), code)
+    assert f"containers get {left}" in finding.message
+    assert "50 of VXLAN and those of ESP" in finding.message
+    assert f"packets are up to {mtu} bytes on the wire" in finding.message
+    assert left == inner(assumed=mtu, encrypted=True)
 
 
 def test_without_an_mtu_docker_assumes_1500() -> None:
-    finding = only(find(make_swarm(underlay_mtu=1400)), "mtu-above-underlay")
+    finding = only(find(make_swarm(underlay_mtu=1400)), "mtu-above-engine")
     assert (finding.level, finding.suggestion) == (WARNING, "1350")
-    assert finding.message.startswith("Without an MTU Docker assumes 1500, which does not fit")
+    assert finding.message.startswith("Without an MTU Docker assumes 1500, which is above the 1400 that")
 
 
-def test_an_unknown_underlay_is_not_judged() -> None:
-    assert codes(find(make_swarm(underlay_mtu=None), mtu=9000)) == set()
+@pytest.mark.parametrize(("mtu", "bytes_"), [(9000, 9000), (None, 1500)])
+def test_where_the_engine_does_not_say_its_mtu_that_is_said(mtu: int | None, bytes_: int) -> None:
+    findings = find(make_swarm(underlay_mtu=None), mtu=mtu)
+    assert codes(findings) == {"mtu-not-checked"}
+    notice = only(findings, "mtu-not-checked")
+    assert (notice.level, notice.subject, notice.suggestion) == (NOTICE, "mtu", "")
+    assert notice.message == "Not checked: the manager's engine does not say which MTU it is set to."
+    assert f"carries {bytes_} bytes" in notice.remedy
+
+
+def test_an_mtu_out_of_bounds_is_no_matter_of_what_the_engine_says() -> None:
+    assert codes(find(make_swarm(underlay_mtu=None), mtu=20)) == {"mtu-bounds"}
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a=b", "a\nb", "com.docker.network", "io.docker.x", "com.overlayweb.job"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlayweb.domain import mtu_advice, readiness
+from overlayweb.domain import mtu_advice, overlay_mtu, readiness
 from overlayweb.domain.readiness import Check, EngineView
 from overlayweb.domain.swarm import Node
 from tests.domain.builders import make_bridge, make_network, make_node, make_swarm
@@ -55,7 +55,7 @@ def test_managers_are_tried_at_two_ports_and_workers_at_one() -> None:
     ("assumed", "encrypted", "left"), [(1500, False, 1450), (1500, True, 1424), (1450, True, 1372), (9000, False, 8950)]
 )
 def test_containers_get_what_is_left(assumed: int, left: int, *, encrypted: bool) -> None:
-    assert mtu_advice.inner(assumed=assumed, encrypted=encrypted) == left
+    assert overlay_mtu.inner(assumed=assumed, encrypted=encrypted) == left
 
 
 def test_overlays_above_the_smallest_engine_are_named() -> None:

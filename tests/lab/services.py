@@ -1,7 +1,8 @@
 """The services that tests run: one function per kind, each returning a raw spec.
 
 Specs go to the engine as they are, without the client library's defaults and without a look-up of
-the image in a registry. `create_mix` makes the mix that the benchmark and the rebuild tests use.
+the image in a registry. `create_mix` makes the mix that the benchmark and the tests of the lab and the
+engine use; the tests of whole jobs make a quicker one of the same kinds in `tests/workflows/rig.py`.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,6 @@
 """Celery tasks that only tests know, for a worker started with `--include tests.tasks.probe`."""
 
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,13 @@ def note(path: str, word: str, seconds: float = 0) -> None:
     _append(path, f"{word}\n")
     time.sleep(seconds)
     _append(path, f"{word}.\n")
+
+
+@doorbell.task(queue="jobs")
+def note_process(path: str, seconds: float) -> None:
+    """Write which process runs this, and stay in it for so many seconds."""
+    _append(path, f"{os.getpid()}\n")
+    time.sleep(seconds)
 
 
 @doorbell.task(queue="reads")

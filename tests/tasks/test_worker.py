@@ -14,6 +14,8 @@ import pytest
 from django.conf import settings
 
 from overlayweb import processes
+from tasks import app as celery_app
+from tasks import jobs
 from tests.support import installations
 from tests.support.redis_server import RedisServer
 
@@ -64,7 +66,11 @@ class Bench:
 
     def count(self, line: str) -> int:
         """How often the line stands in the notes."""
-        return self.notes.read_text().splitlines().count(line) if self.notes.exists() else 0
+        return self.lines().count(line)
+
+    def lines(self) -> list[str]:
+        """What stands in the notes."""
+        return self.notes.read_text().splitlines() if self.notes.exists() else []
 
     def eventually(self, condition: Callable[[], bool], *, limit: float = 30) -> bool:
         """Whether the condition comes true within so many seconds."""
@@ -132,6 +138,43 @@ def test_a_worker_that_is_stopped_hands_its_slice_back(bench: Bench) -> None:
     worker.wait(timeout=20)
     bench.start_worker()
     assert bench.wrote("long", times=2)
+
+
+@pytest.mark.parametrize("bench", BROKERS, indirect=True)
+def test_a_slice_whose_process_is_killed_is_run_again(bench: Bench) -> None:
+    worker = bench.start_worker()
+    bench.ring("note_process", 60)
+    assert bench.eventually(lambda: len(bench.lines()) == 1)
+    first = int(bench.lines()[0])
+    assert first != worker.pid
+
+    os.kill(first, signal.SIGKILL)
+
+    assert bench.eventually(lambda: len(bench.lines()) == 2), bench.log.read_text()
+    assert int(bench.lines()[1]) not in {first, worker.pid}
+    assert worker.poll() is None, "it is the same worker"
+
+
+@pytest.mark.parametrize("bench", BROKERS, indirect=True)
+def test_no_slice_waits_behind_a_busy_process(bench: Bench) -> None:
+    bench.start_worker()
+    bench.ring("note", "long", 60)
+    assert bench.wrote("long")
+
+    for number in range(4):
+        assert bench.ring("note", str(number))
+
+    assert all(bench.wrote(f"{number}.") for number in range(4))
+    assert bench.count("long.") == 0
+
+
+def test_messages_are_given_back_until_their_slice_is_done() -> None:
+    """Late acknowledgement, a message given back with its process, and none fetched ahead: see the architecture."""
+    conf = celery_app.app.conf
+    assert (conf.task_acks_late, conf.task_reject_on_worker_lost) == (True, True)
+    assert conf.worker_prefetch_multiplier == 1
+    for task in (jobs.advance_job, jobs.observe_cluster):
+        assert (task.acks_late, task.reject_on_worker_lost) == (True, True), task.name
 
 
 @pytest.mark.skipif(not processes.ON_LINUX, reason="only Linux tells children of their parent's end")

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.swarm import Swarm
@@ -51,6 +52,21 @@ def test_without_a_cluster_the_overview_says_how_to_add_one(as_administrator: Cl
     page = text(as_author.get("/"))
     assert "No cluster yet" in page
     assert "Add a cluster" not in page
+
+
+NO_MANAGER = "The engine at unix:///run/docker.sock is not a manager. Run `docker swarm init` on it."
+
+
+def test_an_engine_here_that_is_no_manager_is_said_where_there_is_no_real_cluster(
+    as_author: Client, settings: Settings
+) -> None:
+    settings.OVERLAYWEB_NO_MANAGER = NO_MANAGER
+    said = NO_MANAGER.replace("`", "")
+    assert said in text(as_author.get("/"))
+    cluster = Cluster.objects.create(name="demo", endpoint="unix:///demo.sock", demo=True, created_at=timezone.now())
+    assert said in text(as_author.get("/clusters/demo/"))
+    Cluster.objects.filter(pk=cluster.pk).update(demo=False)
+    assert said not in text(as_author.get("/clusters/demo/"))
 
 
 def test_the_overview_is_the_cluster_that_was_looked_at_last(cluster: Cluster, as_author: Client) -> None:

@@ -158,6 +158,10 @@ def test_without_an_ingress_the_form_creates_one(cluster: Cluster, as_author: Cl
         words = "There is no ingress network. The published ports of the services answer nowhere."
         assert words in text(as_author.get(path))
     page = as_author.post(FORM, {**TYPED, "check": "1"})
+    assert "services publish ports through it: shop_web" in beside(page, "preview")
+    assert "Plan a repair of the routing mesh" in beside(page, "preview")
+    see(cluster, make_swarm(ingress=None, services=[]))
+    page = as_author.post(FORM, {**TYPED, "check": "1"})
     assert "Create the ingress" in text(page)
     assert "This plan only creates one" in beside(page, "preview")
     assert "Point of no return" not in beside(page, "preview")

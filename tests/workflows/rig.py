@@ -37,7 +37,14 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def create_quick_mix(lab: Lab) -> dict[str, str]:
-    """Six services, one of which ignores SIGTERM for three seconds; service ids by name."""
+    """Seven published services and one that is not; service ids by name.
+
+    One ignores SIGTERM for three seconds; one has nearly all that a spec can hold, secrets and mounts included.
+    """
+    references = {
+        "secret": lab_services.create_secret(lab.manager, "shop_key"),
+        "config": lab_services.create_config(lab.manager, "shop_settings"),
+    }
     slow = slow_stopping("slow", ingress_port(8104), replicas=1)
     slow["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"] = 3 * SECOND
     wanted = [
@@ -47,6 +54,7 @@ def create_quick_mix(lab: Lab) -> dict[str, str]:
         slow,
         replicated("mixed", ingress_port(8105), host_port(9105), replicas=1),
         replicated("chosen", ingress_port(0), replicas=1),
+        lab_services.rich("shop_pay", ingress_port(8107), **references),
         replicated("inner", replicas=1),
     ]
     ids = {spec["Name"]: lab_services.create(lab.manager, spec) for spec in wanted}

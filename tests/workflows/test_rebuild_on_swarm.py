@@ -1,10 +1,13 @@
 """The rebuild on a real three-node Swarm: straight through, turned round by people, and refused by the engine."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import Strategy
+from overlayweb.models import Job
 from overlayweb.services import jobs
 from tests.workflows.rig import Rig, assert_story, started, wait_event
 
@@ -21,7 +24,18 @@ def test_five_rebuilds_in_a_row_leave_nothing_behind(rig: Rig) -> None:
         job = rig.run(rig.approved(subnet, strategy=strategy))
         assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
         assert_story(job)
+        assert_nodes_are_followed(rig, job)
         rig.assert_whole(before=before, subnet=subnet)
+
+
+def assert_nodes_are_followed(rig: Rig, job: Job) -> None:
+    """While containers leave, the log says which nodes still hold some, and how many."""
+    drain = job.steps.get(name="drain").ordinal
+    told = job.events.filter(kind="progress", step=drain, message__startswith="Waiting for ")
+    names = "|".join(re.escape(node.hostname) for node in rig.swarm().nodes)
+    on_node = rf"({names}) \(\d+ containers?\)"
+    assert told
+    assert all(re.fullmatch(rf"Waiting for {on_node}(, {on_node})*", event.message) for event in told)
 
 
 def test_cancelled_before_the_removal_puts_everything_back(rig: Rig) -> None:

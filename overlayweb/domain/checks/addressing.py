@@ -27,9 +27,12 @@ def subnet(case: Case) -> Iterator[Finding]:
 
 
 def gateway(case: Case) -> Iterator[Finding]:
-    """Whether the gateway is an address of the subnet that a container side can have."""
-    text = case.after.gateway
-    if not text or (case.subnet and case.subnet.prefix_length > subnets.LONGEST_USABLE_PREFIX):
+    """Whether the gateway is an address of the subnet that a container side can have.
+
+    A subnet with host bits is judged as the network it lies in, so that both mistakes are said at once.
+    """
+    text, subnet = case.after.gateway, subnets.parse_or_none(case.after.subnet)
+    if not text or (subnet and subnet.prefix_length > subnets.LONGEST_USABLE_PREFIX):
         return
     try:
         address = subnets.parse_address(text)
@@ -37,13 +40,13 @@ def gateway(case: Case) -> Iterator[Finding]:
         reason = IPV6_REASON if ":" in text else f"{text} is not an IPv4 address."
         yield _gateway_blocker(case, "gateway-invalid", reason)
         return
-    if case.subnet is None:
+    if subnet is None:
         return
-    if not case.subnet.has(address):
-        yield _gateway_blocker(case, "gateway-outside", f"{text} is outside the subnet {case.subnet}.")
-    elif subnets.is_network_or_broadcast(case.subnet, address):
-        which = "network" if address == case.subnet.first else "broadcast"
-        yield _gateway_blocker(case, "gateway-not-usable", f"{text} is the {which} address of {case.subnet}.")
+    if not subnet.has(address):
+        yield _gateway_blocker(case, "gateway-outside", f"{text} is outside the subnet {subnet}.")
+    elif subnets.is_network_or_broadcast(subnet, address):
+        which = "network" if address == subnet.first else "broadcast"
+        yield _gateway_blocker(case, "gateway-not-usable", f"{text} is the {which} address of {subnet}.")
 
 
 def ip_range(case: Case) -> Iterator[Finding]:
@@ -131,7 +134,8 @@ def _subnet_blocker(code: str, message: str, remedy: str, suggestion: str) -> Fi
 
 
 def _gateway_blocker(case: Case, code: str, message: str) -> Finding:
-    first = default_gateway(case.after.subnet)
+    subnet = subnets.parse_or_none(case.after.subnet)
+    first = default_gateway(str(subnet)) if subnet else ""
     return on_field(
         level=Level.BLOCKER,
         code=code,

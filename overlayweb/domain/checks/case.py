@@ -26,7 +26,7 @@ class Case:
 
     ``ingress``: the one that is replaced, None when there is none. ``services``: those that publish through it.
     ``held``: what the new subnet must stay clear of. ``avoided``: what is not suggested; the old ingress too, since
-    its own subnet is no change.
+    its own subnet is no change. ``encrypted``: of the wanted network; an ingress is never made so.
     """
 
     swarm: Swarm
@@ -39,6 +39,7 @@ class Case:
     ip_range: Subnet | None
     held: tuple[Holding, ...]
     avoided: tuple[Subnet, ...]
+    encrypted: bool = False
 
 
 def case_of(*, swarm: Swarm, request: IngressRequest, reserved: Sequence[ReservedRange]) -> Case:

@@ -33,6 +33,16 @@ def ingress(case: Case) -> Iterator[Finding]:
             message=f"There are {len(found)} ingress networks: {names}. The routing mesh does not work in this state.",
             remedy="Find out which one the services use, remove the other one by its id, then plan again.",
         )
+    elif not found and case.services:
+        names = ", ".join(service.name for service in case.services)
+        yield on_cluster(
+            level=Level.BLOCKER,
+            code="ingress-none-published",
+            case=case,
+            message=f"There is no ingress network, and services publish ports through it: {names}. "
+            "This plan would have no way back for them.",
+            remedy="Plan a repair of the routing mesh: it creates the ingress and publishes them again.",
+        )
     elif not found:
         yield on_cluster(
             level=Level.NOTICE,

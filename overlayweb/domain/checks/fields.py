@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from overlayweb.domain.checks.case import Case, on_field
 from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX
+from overlayweb.domain.overlay_mtu import DOCKER_MTU, VXLAN_BYTES, inner
 from overlayweb.domain.plans import Finding, Level
 
 NAME = re.compile(r"[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*")
@@ -15,9 +16,6 @@ NAME_LIMIT = 63
 
 MTU_MIN = 576
 MTU_MAX = 9000
-VXLAN_BYTES = 50
-DOCKER_MTU = 1500
-"""What the overlay driver assumes of the underlay when the option is not set."""
 
 RESERVED_LABELS = ("com.docker.", "io.docker.", "org.dockerproject.")
 
@@ -49,7 +47,7 @@ def name(case: Case) -> Iterator[Finding]:
 
 
 def mtu(case: Case) -> Iterator[Finding]:
-    """The MTU's bounds, and whether packets with it fit the wire."""
+    """The MTU's bounds, and how it stands to what the manager's engine is set to. No engine knows the wire."""
     wanted = case.after.mtu
     if wanted is not None and not MTU_MIN <= wanted <= MTU_MAX:
         yield on_field(
@@ -60,8 +58,16 @@ def mtu(case: Case) -> Iterator[Finding]:
             remedy="Choose one that the wire between the nodes carries, or leave it empty.",
             suggestion=str(_fitting_mtu(case)),
         )
-    elif case.swarm.underlay_mtu is not None:
-        yield from _against_underlay(wanted, case.swarm.underlay_mtu, case)
+    elif case.swarm.underlay_mtu is None:
+        yield on_field(
+            level=Level.NOTICE,
+            code="mtu-not-checked",
+            field="mtu",
+            message="Not checked: the manager's engine does not say which MTU it is set to.",
+            remedy=f"Make sure that every path between the nodes carries {wanted or DOCKER_MTU} bytes.",
+        )
+    else:
+        yield from _against_engine(wanted, case.swarm.underlay_mtu, case)
 
 
 def labels(case: Case) -> Iterator[Finding]:
@@ -88,23 +94,30 @@ def labels(case: Case) -> Iterator[Finding]:
             )
 
 
-def _against_underlay(wanted: int | None, underlay: int, case: Case) -> Iterator[Finding]:
+def _against_engine(wanted: int | None, engine: int, case: Case) -> Iterator[Finding]:
     value = wanted if wanted is not None else DOCKER_MTU
     said = f"An MTU of {value}" if wanted is not None else f"Without an MTU Docker assumes {value}, which"
-    inner = value - VXLAN_BYTES
-    if value > underlay:
+    left = inner(assumed=value, encrypted=case.encrypted)
+    taken = f"{VXLAN_BYTES} of VXLAN" + (" and those of ESP" if case.encrypted else "")
+    if value > engine:
         message = (
-            f"{said} does not fit the nodes' underlay of {underlay}: containers get {inner}, and their full "
-            f"packets are {value} bytes on the wire with the {VXLAN_BYTES} of VXLAN. They are cut up or lost."
+            f"{said} is above the {engine} that the manager's engine is set to: containers get {left}, and with the "
+            f"{taken} their full packets are {_full(value, case)} on the wire. One that carries {engine} cuts them up "
+            "or loses them."
         )
-        yield _mtu_warning("mtu-above-underlay", message, case)
-    elif wanted is not None and value > underlay - VXLAN_BYTES:
+        yield _mtu_warning("mtu-above-engine", message, case)
+    elif wanted is not None and value > engine - VXLAN_BYTES:
         message = (
-            f"{said} is above the nodes' underlay of {underlay} less the {VXLAN_BYTES} bytes of VXLAN. Docker takes "
-            f"those {VXLAN_BYTES} off once more, so containers get {inner} and full packets are {value} bytes on the "
-            f"wire: {underlay - value} bytes are left for a VPN or another tunnel between the nodes."
+            f"{said} is above {engine - VXLAN_BYTES}: what the manager's engine is set to, {engine}, less the "
+            f"{VXLAN_BYTES} bytes of VXLAN. Docker takes the {taken} off once more, so containers get {left} and full "
+            f"packets are {_full(value, case)} on the wire: of {engine}, {engine - value} bytes are left for a VPN or "
+            "another tunnel between the nodes."
         )
         yield _mtu_warning("mtu-no-margin", message, case)
+
+
+def _full(value: int, case: Case) -> str:
+    return f"up to {value} bytes" if case.encrypted else f"{value} bytes"  # ESP pads to a multiple of 4
 
 
 def _mtu_warning(code: str, message: str, case: Case) -> Finding:
@@ -120,8 +133,8 @@ def _mtu_warning(code: str, message: str, case: Case) -> Finding:
 
 
 def _fitting_mtu(case: Case) -> int:
-    underlay = case.swarm.underlay_mtu or DOCKER_MTU
-    return min(max(underlay - VXLAN_BYTES, MTU_MIN), MTU_MAX)
+    engine = case.swarm.underlay_mtu or DOCKER_MTU
+    return min(max(engine - VXLAN_BYTES, MTU_MIN), MTU_MAX)
 
 
 def _key_problem(key: str) -> str:

@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 call_command("collectstatic", interactive=False, verbosity=0)
             self.stdout.write(settings.OVERLAYWEB_BROKER.reason)
             begun = start.prepare(given)
-            with _running(given, begun.socket) as run:
+            with _running(given, begun) as run:
                 if run.answers():
                     self._say_where(given, begun)
                 run.wait()
@@ -151,14 +151,15 @@ class _Run:
 
 
 @contextmanager
-def _running(given: Configuration, demo: Path | None) -> Iterator[_Run]:
+def _running(given: Configuration, begun: "Start") -> Iterator[_Run]:
     """Everything started; on the way out nothing of it is left, however it ended."""
-    programs = supervisor.programs(given=given, broker=settings.OVERLAYWEB_BROKER, base=settings.BASE_DIR, demo=demo)
+    demo, broker = begun.socket, settings.OVERLAYWEB_BROKER
+    programs = supervisor.programs(given=given, broker=broker, base=settings.BASE_DIR, demo=demo)
     config = given.data / "supervisord.conf"
     text = supervisor.configuration_file(programs=programs, data=given.data, base=settings.BASE_DIR)
     config.write_text(text, encoding="utf-8")
     processes.adopt_orphans()
-    run = _Run(given, demo, supervisor.start(config=config, environment=_environment(given)))
+    run = _Run(given, demo, supervisor.start(config=config, environment=_environment(given, begun)))
     run.stop_on_signals()
     try:
         yield run
@@ -166,10 +167,14 @@ def _running(given: Configuration, demo: Path | None) -> Iterator[_Run]:
         run.end()
 
 
-def _environment(given: Configuration) -> dict[str, str]:
-    """Our own environment, with the data folder as an absolute path since programs start in the checkout."""
+def _environment(given: Configuration, begun: "Start") -> dict[str, str]:
+    """Our own environment, with the data folder as an absolute path since programs start in the checkout.
+
+    With it goes what was found at the local socket: only this command looks there, and pages say it too.
+    """
     return os.environ | {
         "OVERLAYWEB_DATA": str(given.data),
+        "OVERLAYWEB_NO_MANAGER": begun.no_manager,
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "overlayweb.settings"),
         "PYTHONUNBUFFERED": "1",
     }
