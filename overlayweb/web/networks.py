@@ -1,9 +1,10 @@
 """One overlay: what it is and who is on it; the form that makes one, and the page that takes one away."""
 
-import re
+import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from django import forms
@@ -11,9 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, container_plans, network_plans, reach, standalone
+from overlayweb.domain import blocks, capacity, container_plans, network_plans, planners, reach, standalone
+from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
-from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
@@ -91,6 +93,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
     vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
     boxes, by_node = standalone.seen_on(swarm, found), _by_node(swarm, found)
     names = {container.id: container.name for _, container in container_plans.known(swarm)}
+    settings = of_network(found)
     page = {
         "cluster": cluster,
         "sight": frame.of(request).sight,
@@ -101,7 +104,10 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "of_nodes": len(swarm.nodes),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
         "standalone": [(box, names.get(box.container_id, "")) for box in boxes],
-        "present": len({node for node, _ in by_node} | {box.hostname for box in boxes}),
+        "present": max(len({node for node, _ in by_node} | {box.hostname for box in boxes}), len(found.peers)),
+        "settings": settings,
+        "command": () if found.ingress or found.scope != "swarm" else (network_plans.create_line(settings),),
+        "origin": _origin(cluster, found),
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": _history(cluster, found),
         "raw": codec.dump(found),
@@ -207,10 +213,18 @@ def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service
 
 
 def _history(cluster: Cluster, found: Network) -> list[ChangeRequest]:
-    """Changes whose title names the network, the latest first."""
-    rows = ChangeRequest.objects.filter(cluster=cluster, kind__startswith="network_").select_related("author", "job")
-    words = rows.filter(title__regex=rf"(^|[ →]){re.escape(found.name)}( |$)")
-    return list(words[:HISTORY])
+    """Changes that were about a network of this name, or about the ingress, the latest first."""
+    named = json.dumps(found.name)
+    rows = cluster.changes.filter(plan_record__document__contains=named).select_related("author", "job", "plan_record")
+    about = (row for row in rows if found.name in planners.KINDS[row.kind].networks(row.plan_record.plan()))
+    return list(islice(about, HISTORY))
+
+
+def _origin(cluster: Cluster, found: Network) -> int | None:
+    """The job whose label the network has, if it ran on this cluster: labels can be copied."""
+    number = dict(found.labels).get(f"{JOB_LABEL_PREFIX}job", "")
+    job = cluster.jobs.filter(pk=int(number)).first() if number.isascii() and number.isdecimal() else None
+    return job.pk if job else None
 
 
 def _with_pick(cluster: Cluster, typed: Any) -> Any:
