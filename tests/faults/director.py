@@ -39,6 +39,7 @@ STUCK_SECONDS = 3 * 3600.0
 HANGS_SECONDS = 60.0
 """The same in real time."""
 FULL_SECONDS = 30.0
+SAID_FULL = "a worker said whose disk is full, and what to do"
 VISITS = 4
 """So often the operator does what a job asks for."""
 
@@ -179,8 +180,9 @@ class Run:
     def _make_room(self) -> None:
         self._room_at = None
         self.disk.make_room()
-        if "disk is full" in (self.folder / "log").read_text():
-            self.story.done.append("a process said that the disk is full")
+        words = f"the disk of its database {stage.database_path(self.folder)} is full. Free room there"
+        if words in (self.folder / "log").read_text():
+            self.story.done.append(SAID_FULL)
 
     def _start_worker(self, job_id: int) -> tuple[int, str]:
         self._workers += 1
