@@ -1,5 +1,6 @@
 """The same schema on both databases, and nothing in the models that no migration makes."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def test_postgresql_takes_every_migration(data: Path, postgres_server: PostgresS
         tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables")}
     assert {"auth_user", "overlayweb_job"} <= tables
     assert not (data / "db.sqlite3").exists()
+
+
+@pytest.mark.requires("postgres")
+def test_two_machines_may_migrate_at_once(data: Path, postgres_server: PostgresServer) -> None:
+    environment = installations.environment(data, DATABASE_URL=postgres_server.new_database())
+    command = installations.command("migrate", "--no-input")
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
 
 
 @pytest.mark.requires("postgres")
