@@ -25,7 +25,7 @@ from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
 from tasks.app import app
-from tests.faults import crew, disks, stage
+from tests.faults import crew, disks, stage, stages
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.stage import Template
 from tests.faults.timeline import Shared
@@ -73,6 +73,7 @@ class Run:
         self._workers = 0
         self._frozen: list[tuple[int, str]] = []
         self._killed_at: float | None = None
+        self._late = False
         self._crashed: set[str] = set()
         self._began = time.monotonic()
         self._obeyed: set[int] = set()
@@ -89,6 +90,7 @@ class Run:
             while not self._over():
                 self._take_message()
             self._wake()
+            self._deliver_late()
             if self._room_at is not None:
                 self._make_room()
             self.shared.slow = 0.0
@@ -252,6 +254,7 @@ class Run:
             self.story.taken_over.append((name, self.shared.seconds))
             if not name.endswith("!"):
                 self._thaw(pid, name)
+        self._deliver_late()
 
     def _act(self, pid: int, name: str) -> bool:
         """Do the next deed while the worker stands at its point; False when that was the worker's end."""
@@ -282,6 +285,8 @@ class Run:
                 return False
             case "double":
                 self._second_message()
+            case "late":
+                self._late = True
             case _:
                 DEEDS[deed.kind](self, deed.what)
         return True
@@ -293,6 +298,16 @@ class Run:
         self.shared.gap = -1
         assert not self._stopped(pid)
         assert self.job().epoch == epoch, f"two workers at once at {passed}"
+
+    def _deliver_late(self) -> None:
+        """The message that was kept comes now, out of its turn, to a worker that must find nothing to do."""
+        if not self._late:
+            return
+        before = self._ledger()
+        pid, name = self._start_worker(self.template.job_id)
+        self.shared.gap = -1
+        assert not self._stopped(pid)
+        assert self._ledger() == before, f"{name} got a late message and wrote to the ledger"
 
     def _thaw(self, pid: int, name: str) -> None:
         self._frozen.remove((pid, name))
@@ -367,6 +382,11 @@ class Run:
         self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
         self.story.edited.append(service)
 
+    def refuse(self) -> None:
+        """What the job asks for is never allocated."""
+        for subnet in stages.ASKED_FOR:
+            self.engine.control("fail_allocation", subnet=subnet)
+
     def strike(self, kind: str) -> None:
         """The next call goes wrong."""
         if kind == "slow":
@@ -389,6 +409,7 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "crash": Run.crash,
     "daemon": Run.restart,
     "edit": Run.edit,
+    "refuse": lambda run, _: run.refuse(),
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),
 }
