@@ -198,7 +198,7 @@ def test_one_of_two_installations_is_stopped_and_the_other_goes_on(
         first.wait_for("http://")
         at.snapshots_come_first()
         at.eventually(lambda: at.begun("release") and at.owner() > 0)
-        swarm.control("speed", speed=1.0)
+        swarm.control("speed", speed=0.5)
         both = (first, at.installed)
         stopped = next(one for one in both if at.owner() in installations.processes_of(one.data))
         (other,) = (one for one in both if one is not stopped)
