@@ -4,16 +4,13 @@ The director is the sweep, the worker's parent, the stranger, the person at the 
 It does nothing to the job but what those do.
 """
 
-import base64
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +25,7 @@ from tasks.app import app
 from tests.faults import crew, disks, stage, stages
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.stage import Template
+from tests.faults.story import Story
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
@@ -44,20 +42,6 @@ VISITS = 4
 """So often the operator does what a job asks for."""
 
 _RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
-
-
-@dataclass(kw_only=True)
-class Story:
-    """What happened in a run, for whoever judges it."""
-
-    status: str = ""
-    resumed_after: list[float] = field(default_factory=list)
-    taken_over: list[tuple[str, float]] = field(default_factory=list)
-    """(worker, second) from when on nothing of that worker may reach anything but the call in flight."""
-    visits: list[str] = field(default_factory=list)
-    edited: list[str] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 class Run:
@@ -165,7 +149,7 @@ class Run:
             text = path.read_text()
             path.unlink()
             if path.name.endswith(".jobs.msg"):
-                self._work(_job_id(text))
+                self._work(stage.job_id_of(text))
                 return
         self._restart_what_is_asked_for()
         self.shared.pass_(1.0)
@@ -216,7 +200,6 @@ class Run:
         while self._stopped(pid):
             if not self._act(pid, name):
                 return
-        self._report_exit(pid)
 
     # What happens at points
 
@@ -239,9 +222,6 @@ class Run:
                 return False
             self._check_time()
             time.sleep(0.0005)
-
-    def _report_exit(self, pid: int) -> None:
-        del pid
 
     def _succeeded(self, epoch: int) -> None:
         """A successor has the job: how long did it take; wake who was frozen, while the successor stands."""
@@ -413,8 +393,3 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),
 }
-
-
-def _job_id(message: str) -> int:
-    body = json.loads(base64.b64decode(json.loads(message)["body"]))
-    return int(body[0][0])
