@@ -34,6 +34,18 @@ def test_postgresql_takes_every_migration(data: Path, postgres_server: PostgresS
 
 
 @pytest.mark.requires("postgres")
+def test_two_machines_may_migrate_at_once(data: Path, postgres_server: PostgresServer) -> None:
+    environment = installations.environment(data, DATABASE_URL=postgres_server.new_database())
+    command = installations.command("migrate", "--no-input")
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+
+
+@pytest.mark.requires("postgres")
 def test_a_commit_is_on_the_disk_whatever_the_servers_default_is(data: Path, postgres_server: PostgresServer) -> None:
     url = postgres_server.new_database()
     with psycopg.connect(url) as connection:

@@ -1,4 +1,4 @@
-"""The four people of the demo, each with other rights than the next."""
+"""The four people of the demo: every role there is, and two members, since one asks and another approves."""
 
 from dataclasses import dataclass
 from datetime import datetime

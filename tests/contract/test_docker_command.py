@@ -21,7 +21,7 @@ SPEED = 20.0
 
 
 @pytest.fixture(scope="module", params=list(FACTS))
-def ground(request: pytest.FixtureRequest) -> Iterator[SimulatedGround]:
+def engine(request: pytest.FixtureRequest) -> Iterator[SimulatedGround]:
     """A simulated Swarm with a published service `web` and a global one `agent`."""
     folder = Path(tempfile.mkdtemp(prefix="ow-command-"))
     with simulated(folder / "docker.sock", engine=request.param, speed=SPEED) as running:
@@ -32,10 +32,24 @@ def ground(request: pytest.FixtureRequest) -> Iterator[SimulatedGround]:
     shutil.rmtree(folder)
 
 
-def _docker(ground: SimulatedGround, *arguments: str) -> str:
-    """What the command prints. AssertionError with its words if it fails."""
+@pytest.fixture(scope="module")
+def newest_api() -> tuple[int, ...]:
+    """The newest API version that the installed command speaks; it says so without an engine too."""
+    asked = ["docker", "--host", "unix:///nowhere", "version", "--format", "{{.Client.DefaultAPIVersion}}"]
+    return _number(subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30).stdout)
+
+
+@pytest.fixture
+def ground(engine: SimulatedGround, newest_api: tuple[int, ...]) -> SimulatedGround:
+    """The Swarm, for a command that its engine talks to; what the others get is the first test's matter."""
+    if newest_api < _number(engine.facts.oldest_api):
+        pytest.skip(f"this docker command is too old for an engine whose oldest API is {engine.facts.oldest_api}")
+    return engine
+
+
+def _run(ground: SimulatedGround, *arguments: str) -> "subprocess.CompletedProcess[str]":
     clean = {name: text for name, text in os.environ.items() if not name.startswith("DOCKER_")}
-    done = subprocess.run(
+    return subprocess.run(
         ["docker", "--host", ground.simulated.socket, *arguments],
         env={**clean, "DOCKER_CONFIG": str(ground.simulated.path.parent)},
         capture_output=True,
@@ -43,12 +57,31 @@ def _docker(ground: SimulatedGround, *arguments: str) -> str:
         check=False,
         timeout=30,
     )
+
+
+def _docker(ground: SimulatedGround, *arguments: str) -> str:
+    """What the command prints. AssertionError with its words if it fails."""
+    done = _run(ground, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.strip().split("."))
+
+
 def _table(printed: str) -> list[list[str]]:
     return [line.split() for line in printed.splitlines()[1:]]
+
+
+def test_a_command_is_answered_or_told_that_it_is_too_old(engine: SimulatedGround, newest_api: tuple[int, ...]) -> None:
+    oldest, done = engine.facts.oldest_api, _run(engine, "service", "ls")
+    if newest_api >= _number(oldest):
+        assert done.returncode == 0, done.stderr
+    else:
+        spoken = ".".join(str(part) for part in newest_api)
+        words = f"client version {spoken} is too old. Minimum supported API version is {oldest}"
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
 
 
 def test_service_ls(ground: SimulatedGround) -> None:

@@ -45,6 +45,7 @@ ENDINGS: dict[str, _Turn | None] = {
     "cancelled": _Turn(kind="cancel", at="done forward release", status="cancelled"),
     "restored": _Turn(kind="restore", at="done forward create", status="cancelled"),
     "drifted": _Turn(kind="edit", what="web", at="begin forward check", status="failed"),
+    "unallocated": _Turn(kind="refuse", at="before POST /networks/create", status="failed"),
 }
 
 WAYS = (
@@ -53,16 +54,23 @@ WAYS = (
     ("repair", "cancelled"),
     ("create", "forward"),
     ("create", "cancelled"),
+    ("create", "unallocated"),
     ("delete", "forward"),
+    ("delete", "cancelled"),
     ("replace", "forward"),
     ("replace", "cancelled"),
+    ("replace", "unallocated"),
     ("same_name", "forward"),
+    ("same_name", "cancelled"),
+    ("same_name", "unallocated"),
 )
 """All ways that there are: stage and ending."""
 _AT_INSTEAD = {
     "repair": {"done forward release": "begin forward restart-2"},
     "create": {"done forward release": "after POST /networks/create"},
+    "delete": {"done forward release": "begin forward check"},
     "replace": {"done forward release": "done forward leave-1"},
+    "same_name": {"done forward release": "done forward leave-1"},
 }
 """Where the way leaves a job that takes nothing off the ingress."""
 

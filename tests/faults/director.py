@@ -4,16 +4,13 @@ The director is the sweep, the worker's parent, the stranger, the person at the 
 It does nothing to the job but what those do.
 """
 
-import base64
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +22,10 @@ from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
 from tasks.app import app
-from tests.faults import crew, disks, stage
+from tests.faults import crew, disks, stage, stages
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.stage import Template
+from tests.faults.story import Story
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
@@ -39,24 +37,11 @@ STUCK_SECONDS = 3 * 3600.0
 HANGS_SECONDS = 60.0
 """The same in real time."""
 FULL_SECONDS = 30.0
+SAID_FULL = "a worker said whose disk is full, and what to do"
 VISITS = 4
 """So often the operator does what a job asks for."""
 
 _RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
-
-
-@dataclass(kw_only=True)
-class Story:
-    """What happened in a run, for whoever judges it."""
-
-    status: str = ""
-    resumed_after: list[float] = field(default_factory=list)
-    taken_over: list[tuple[str, float]] = field(default_factory=list)
-    """(worker, second) from when on nothing of that worker may reach anything but the call in flight."""
-    visits: list[str] = field(default_factory=list)
-    edited: list[str] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 class Run:
@@ -72,6 +57,7 @@ class Run:
         self._workers = 0
         self._frozen: list[tuple[int, str]] = []
         self._killed_at: float | None = None
+        self._late = False
         self._crashed: set[str] = set()
         self._began = time.monotonic()
         self._obeyed: set[int] = set()
@@ -88,6 +74,7 @@ class Run:
             while not self._over():
                 self._take_message()
             self._wake()
+            self._deliver_late()
             if self._room_at is not None:
                 self._make_room()
             self.shared.slow = 0.0
@@ -162,7 +149,7 @@ class Run:
             text = path.read_text()
             path.unlink()
             if path.name.endswith(".jobs.msg"):
-                self._work(_job_id(text))
+                self._work(stage.job_id_of(text))
                 return
         self._restart_what_is_asked_for()
         self.shared.pass_(1.0)
@@ -179,8 +166,9 @@ class Run:
     def _make_room(self) -> None:
         self._room_at = None
         self.disk.make_room()
-        if "disk is full" in (self.folder / "log").read_text():
-            self.story.done.append("a process said that the disk is full")
+        words = f"the disk of its database {stage.database_path(self.folder)} is full. Free room there"
+        if words in (self.folder / "log").read_text():
+            self.story.done.append(SAID_FULL)
 
     def _start_worker(self, job_id: int) -> tuple[int, str]:
         self._workers += 1
@@ -212,7 +200,6 @@ class Run:
         while self._stopped(pid):
             if not self._act(pid, name):
                 return
-        self._report_exit(pid)
 
     # What happens at points
 
@@ -236,9 +223,6 @@ class Run:
             self._check_time()
             time.sleep(0.0005)
 
-    def _report_exit(self, pid: int) -> None:
-        del pid
-
     def _succeeded(self, epoch: int) -> None:
         """A successor has the job: how long did it take; wake who was frozen, while the successor stands."""
         if self.job().epoch == epoch:
@@ -250,6 +234,7 @@ class Run:
             self.story.taken_over.append((name, self.shared.seconds))
             if not name.endswith("!"):
                 self._thaw(pid, name)
+        self._deliver_late()
 
     def _act(self, pid: int, name: str) -> bool:
         """Do the next deed while the worker stands at its point; False when that was the worker's end."""
@@ -280,6 +265,8 @@ class Run:
                 return False
             case "double":
                 self._second_message()
+            case "late":
+                self._late = True
             case _:
                 DEEDS[deed.kind](self, deed.what)
         return True
@@ -291,6 +278,16 @@ class Run:
         self.shared.gap = -1
         assert not self._stopped(pid)
         assert self.job().epoch == epoch, f"two workers at once at {passed}"
+
+    def _deliver_late(self) -> None:
+        """The message that was kept comes now, out of its turn, to a worker that must find nothing to do."""
+        if not self._late:
+            return
+        before = self._ledger()
+        pid, name = self._start_worker(self.template.job_id)
+        self.shared.gap = -1
+        assert not self._stopped(pid)
+        assert self._ledger() == before, f"{name} got a late message and wrote to the ledger"
 
     def _thaw(self, pid: int, name: str) -> None:
         self._frozen.remove((pid, name))
@@ -365,6 +362,11 @@ class Run:
         self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
         self.story.edited.append(service)
 
+    def refuse(self) -> None:
+        """What the job asks for is never allocated."""
+        for subnet in stages.ASKED_FOR:
+            self.engine.control("fail_allocation", subnet=subnet)
+
     def strike(self, kind: str) -> None:
         """The next call goes wrong."""
         if kind == "slow":
@@ -387,11 +389,7 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "crash": Run.crash,
     "daemon": Run.restart,
     "edit": Run.edit,
+    "refuse": lambda run, _: run.refuse(),
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),
 }
-
-
-def _job_id(message: str) -> int:
-    body = json.loads(base64.b64decode(json.loads(message)["body"]))
-    return int(body[0][0])

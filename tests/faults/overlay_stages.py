@@ -25,6 +25,7 @@ NEW = "shop-wide"
 SPARE = "spare"
 SUBNET = "10.31.0.0/24"
 WIDER = "10.32.0.0/22"
+SPARE_SUBNET = "10.34.0.0/24"
 SECOND = stage.SECOND
 FIRST = {"Parallelism": 1, "Order": "start-first", "Monitor": SECOND}
 AFTER_THE_OTHER = {"Parallelism": 1, "Order": "stop-first", "Monitor": SECOND}
@@ -66,14 +67,14 @@ def request(swarm: Swarm, *, keep_name: bool) -> ReplaceRequest:
 def content_with_spare(world: World, nodes: int) -> None:
     """The same, and an overlay that nobody is on."""
     content(world, nodes)
-    world.create_network({"Name": SPARE, "Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.34.0.0/24"}]}})
+    world.create_network({"Name": SPARE, "Driver": "overlay", "IPAM": {"Config": [{"Subnet": SPARE_SUBNET}]}})
     world.advance(to=world.now + 2)
 
 
 def wanted(swarm: Swarm) -> CreateRequest:
     """An overlay that nobody has yet."""
     del swarm
-    return CreateRequest(settings=NetworkSettings(name=SPARE, subnets=(IpamConfig(subnet="10.34.0.0/24"),), mtu=1400))
+    return CreateRequest(settings=NetworkSettings(name=SPARE, subnets=(IpamConfig(subnet=SPARE_SUBNET),), mtu=1400))
 
 
 def unwanted(swarm: Swarm) -> DeleteRequest:
@@ -111,6 +112,8 @@ def different(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
     """What is not as it must be: the networks, and each service but for the network in the old one's place."""
     plan = ReplacePlan.of(job.plan())
     wanted = plan.after if job.status == JobStatus.SUCCEEDED else plan.before
+    if plan.interim and plan.interim.name in job.outcome and all(row.id != plan.network_id for row in now.networks):
+        wanted = plan.interim  # beyond the removal of the old one there is no way back but this, and the job says so
     names = sorted(network.name for network in now.networks if network.scope == "swarm" and network.registered)
     if names != sorted(["ingress", "side", wanted.name]):
         yield f"there are {names}"

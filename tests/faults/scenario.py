@@ -18,8 +18,10 @@ class Deed:
 
     ``kind``: kill; freeze (thawed when another has taken over) or freeze_long (thawed when the job is over); cancel,
     restore (a person asks for it); call (``what`` befalls the next call); crash (a node, ``what``), daemon (restart
-    the node's daemon); edit (a stranger edits service ``what``); double (a second message); lose (all messages);
-    full (no room on the database's disk, for half a minute).
+    the node's daemon); edit (a stranger edits service ``what``); refuse (the allocator finds the addresses that
+    were asked for taken, by something that no manager shows); double (a second message); late (the message of now
+    comes once more when another worker has taken over, and when the job is over); lose (all messages); full (no room
+    on the database's disk, for half a minute).
     """
 
     kind: str
@@ -59,13 +61,16 @@ class Scenario:
 def of_seed(seed: int) -> Scenario:
     """A random schedule of one to three faults, always the same for the same seed."""
     chance = random.Random(f"schedule {seed}")  # noqa: S311  # repeatable, not secret
-    stage = chance.choice(["stop", "unpublish"])
-    deeds = [_deed(chance) for _ in range(chance.choice([1, 2, 2, 3, 3, 3]))]
+    stage = chance.choices(list(_STAGES), weights=list(_STAGES.values()))[0]
+    deeds = [_deed(chance, stage) for _ in range(chance.choice([1, 2, 2, 3, 3, 3]))]
     if chance.random() < _WISH:
         deeds.insert(chance.randrange(len(deeds) + 1), Deed(kind="cancel", after=_after(chance)))
     return Scenario(stage=stage, deeds=tuple(deeds))
 
 
+_STAGES = {"stop": 4, "unpublish": 4, "repair": 2, "replace": 2, "same_name": 1, "create": 1, "delete": 1}
+_EVERYWHERE = ("web", "agent", "inner")
+_SERVICES = {"stop": (*_EVERYWHERE, "slow"), "unpublish": (*_EVERYWHERE, "slow"), "replace": (*_EVERYWHERE, "worker")}
 _WISH = 0.2
 _WEIGHTS = {
     "kill": 5,
@@ -76,17 +81,18 @@ _WEIGHTS = {
     "daemon": 1,
     "edit": 2,
     "double": 1,
+    "late": 1,
     "lose": 1,
 }
 
 
-def _deed(chance: random.Random) -> Deed:
+def _deed(chance: random.Random, stage: str) -> Deed:
     kind = chance.choices(list(_WEIGHTS), weights=list(_WEIGHTS.values()))[0]
     what = {
         "call": chance.choice(CALL_FAULTS),
         "crash": chance.choice(["node2", "node3"]),
         "daemon": chance.choice(["node1", "node2", "node3"]),
-        "edit": chance.choice(["web", "agent", "slow", "inner"]),
+        "edit": chance.choice(_SERVICES.get(stage, _EVERYWHERE)),
     }.get(kind, "")
     return Deed(kind=kind, after=_after(chance), what=what)
 

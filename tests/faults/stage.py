@@ -3,6 +3,7 @@
 Made once and copied for every run, by forking the process that holds it.
 """
 
+import base64
 import json
 import os
 import sqlite3
@@ -156,6 +157,12 @@ def changes(folder: Path) -> list[dict[str, Any]]:
     """The changes of a run that the engine carried out, in order."""
     path = changes_path(folder)
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def job_id_of(message: str) -> int:
+    """The job that a queued message names."""
+    body = json.loads(base64.b64decode(json.loads(message)["body"]))
+    return int(body[0][0])
 
 
 def silence() -> None:

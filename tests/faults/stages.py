@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.faults.director import Run
 
 AFTER = IngressSettings(subnet="10.20.0.0/20", mtu=1450)
+ASKED_FOR = (AFTER.subnet, overlay_stages.WIDER, overlay_stages.SPARE_SUBNET)
+"""The addresses that jobs ask for, on whichever stage."""
 CARELESS = "10.50.0.0/20"
 WEDGED_AFTER = 30.0
 

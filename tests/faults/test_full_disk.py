@@ -17,4 +17,4 @@ def test_a_full_disk_stops_the_job_and_room_lets_it_go_on(nursery: RemoteNursery
     scenario = way.scenario(Deed(kind="full", after=way.points.index(label)))
     report = nursery.run(scenario.to_json())
     assert (report.problems, report.status) == ([], "succeeded")
-    assert "a process said that the disk is full" in report.done
+    assert "a worker said whose disk is full, and what to do" in report.done

@@ -16,14 +16,20 @@ WAYS = [
     ("stop", "cancelled", 10),
     ("unpublish", "restored", 10),
     ("stop", "drifted", 8),
+    ("stop", "unallocated", 8),
+    ("unpublish", "unallocated", 4),
     ("repair", "forward", 10),
     ("repair", "cancelled", 3),
     ("create", "forward", 8),
     ("create", "cancelled", 4),
+    ("create", "unallocated", 3),
     ("delete", "forward", 6),
+    ("delete", "cancelled", 3),
     ("replace", "forward", 5),
     ("replace", "cancelled", 3),
+    ("replace", "unallocated", 3),
     ("same_name", "forward", 5),
+    ("same_name", "cancelled", 3),
 ]
 
 

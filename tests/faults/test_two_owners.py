@@ -33,3 +33,14 @@ def test_frozen_between_two_labels_it_labels_no_further_node(
 def test_a_second_message_starts_no_second_owner(nursery: RemoteNursery, way: catalogue.Way) -> None:
     doubles = [way.scenario(Deed(kind="double", after=index)) for index in catalogue.spread(way.points, 4)]
     assert catalogue.failures(nursery, doubles, status="succeeded") == []
+
+
+@pytest.mark.parametrize("turn", ["kill", "freeze"])
+def test_a_message_out_of_its_turn_changes_nothing(nursery: RemoteNursery, way: catalogue.Way, turn: str) -> None:
+    """It comes when another worker has the job, and once more when the job is over."""
+    lates = [
+        way.scenario(Deed(kind="late", after=index), Deed(kind=turn, after=5))
+        for index in catalogue.spread(way.points, 5)
+        if index + 6 < len(way.points)
+    ]
+    assert catalogue.failures(nursery, lates, status="succeeded") == []

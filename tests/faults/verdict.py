@@ -11,7 +11,7 @@ from tests.faults.stages import STAGES, observed
 SETTLES_WITHIN = 90.0
 """Seconds of the Swarm within which services are at full strength after the end of a job."""
 LOOK_EVERY = 2.0
-HARMLESS = frozenset({"kill", "freeze", "freeze_long", "call", "double", "lose", "full", "cancel", "restore"})
+HARMLESS = frozenset({"kill", "freeze", "freeze_long", "call", "double", "late", "lose", "full", "cancel", "restore"})
 """After these alone nothing may end as failed: the Swarm itself is well and nobody else touched it."""
 
 
