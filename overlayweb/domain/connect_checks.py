@@ -174,19 +174,26 @@ def _of_room(swarm: Swarm, network: Network, new: Sequence[Service]) -> Iterator
     filling = next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network.id), None)
     if filling is None or network.ingress:
         return
-    need = sum(needs(swarm, service) for service in new)
+    containers = sum(_containers_at_once(swarm, service) for service in new)
+    vips = sum(map(_has_vip, new))
+    need = filling.taken_by(containers=containers, vips=vips)
     if need > filling.free:
+        nodes = need - containers - vips
         yield on_network(level=Level.BLOCKER, code="no-addresses", network=network,
-                         message=f"{network.name} has {max(filling.free, 0)} addresses free, {need} are needed: a VIP "
-                                 "each, one for each container, two where it starts first.",
+                         message=f"{network.name} has {max(filling.free, 0)} addresses free, {need} are needed: "
+                                 f"{containers} for containers (two each where they start first), {vips} for VIPs, "
+                                 f"{nodes} for nodes that have no container on it yet.",
                          remedy="Choose a larger overlay, or replace this one by a larger one.")  # fmt: skip
 
 
-def needs(swarm: Swarm, service: Service) -> int:
-    """Addresses that the service takes on a network at the worst moment of an update."""
+def _containers_at_once(swarm: Swarm, service: Service) -> int:
+    """At the worst moment of an update."""
+    return wanted_swarm_tasks(swarm=swarm, service=service) * (2 if starts_first(service) else 1)
+
+
+def _has_vip(service: Service) -> bool:
     mode: object = (service.spec.document().get("EndpointSpec") or {}).get("Mode", "vip")
-    each = 2 if starts_first(service) else 1
-    return each * wanted_swarm_tasks(swarm=swarm, service=service) + int(mode != "dnsrr")
+    return mode != "dnsrr"
 
 
 def _of_aliases(

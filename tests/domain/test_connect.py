@@ -127,6 +127,14 @@ def test_networks_that_cannot_take_a_service(network: Any, code: str) -> None:
     assert code in codes(plan(swarm, link()))
 
 
+@pytest.mark.parametrize(("replicas", "nodes", "fits"), [(3, 3, False), (2, 3, True), (3, 1, True), (4, 1, False)])
+def test_the_nodes_own_addresses_need_room_too(replicas: int, nodes: int, *, fits: bool) -> None:
+    """Six addresses in a /29: gateway, VIP, one for each container and one for each node that gets its first."""
+    service = make_service("web", published=(), replicas=replicas, network_ids=())
+    swarm = make_swarm(services=[service], networks=[make_network("new", "10.0.10.0/29")], nodes=nodes)
+    assert ("no-addresses" not in codes(plan(swarm, link()))) == fits
+
+
 def test_an_encrypted_network_and_a_windows_node() -> None:
     nodes = [make_node("node1"), make_node("node2", os="windows")]
     swarm = make_swarm(
