@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from overlayweb.domain import capacity
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.checks.case import on_network, on_service
+from overlayweb.domain.checks.start_first import start_first
 from overlayweb.domain.inventory import JOBS
 from overlayweb.domain.links import Link
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.reach import aliases_of, on_networks
-from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm
+from overlayweb.domain.swarm import STACK_LABEL, Network, Service, Swarm
 
 _ALIAS = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 _BUSY = {"updating": "is being updated", "rollback_started": "is being rolled back"}
@@ -31,7 +32,7 @@ def find(*, swarm: Swarm, links: Sequence[Link], cuts: Mapping[str, Sequence[str
     wanted = list(dict.fromkeys(link.service_id for link in links))
     for service in (services[key] for key in wanted if key in services):
         own = [link for link in links if link.service_id == service.id]
-        found += [*_of_service(swarm, service), *_of_start_first(swarm, service), *_of_cuts(service, own, cuts)]
+        found += [*_of_service(swarm, service), *start_first(swarm, service), *_of_cuts(service, own, cuts)]
     attached: dict[str, list[Link]] = defaultdict(list)
     for link in links:
         if link.attach and link.service_id in services and link.network_id in networks:
@@ -100,37 +101,6 @@ def _of_service(swarm: Swarm, service: Service) -> Iterator[Finding]:
         yield on_service(level=Level.WARNING, code="stack-service", service=service,
                          message=f"Stack {stack} deploys {name} by its own file, which the job does not change.",
                          remedy="Change the file too: its next deployment undoes this.")  # fmt: skip
-
-
-def _of_start_first(swarm: Swarm, service: Service) -> Iterator[Finding]:
-    """What only one container at a time can have."""
-    if not starts_first(service):
-        return
-    remedy = f"Run `docker service update --update-order stop-first {service.name}` first."
-    nodes = sum(node.ready and node.availability == "active" for node in swarm.nodes)
-    if service.host_ports:
-        full = service.mode is Mode.GLOBAL or service.replicas >= nodes
-        ports = ", ".join(str(port.published_port) for port in service.host_ports)
-        where = "no node is free for the new one" if full else "the new one needs a node without one"
-        yield on_service(level=Level.BLOCKER if full else Level.WARNING, code="start-first-host-port", service=service,
-                         message=f"{service.name} starts first and has host port {ports}: {where}.",
-                         remedy=remedy)  # fmt: skip
-    for mount in _mounts(service):
-        kind, source = mount.get("Type", ""), mount.get("Source") or "of its own"
-        if kind == "cluster":
-            yield on_service(level=Level.BLOCKER, code="start-first-volume", service=service,
-                             message=f"{service.name} starts first; only one uses cluster volume {source}.",
-                             remedy=remedy)  # fmt: skip
-        elif kind == "volume" and mount.get("Source") and not mount.get("ReadOnly"):
-            yield on_service(level=Level.WARNING, code="start-first-volume", service=service,
-                             message=f"{service.name} starts first: old and new write volume {source} at once.",
-                             remedy=f"Where only one may: {remedy}")  # fmt: skip
-
-
-def _mounts(service: Service) -> list[dict[str, str]]:
-    container = (service.spec.document().get("TaskTemplate") or {}).get("ContainerSpec") or {}
-    found: list[dict[str, str]] = container.get("Mounts") or []
-    return found
 
 
 def _of_cuts(service: Service, own: Sequence[Link], cuts: Mapping[str, Sequence[str]]) -> Iterator[Finding]:

@@ -93,7 +93,8 @@ def network(raw: Raw) -> Network:
 
     An overlay that Swarm has not allocated comes with driver "" and without IPAM.
     """
-    options = raw.get("Options") or {}
+    options, managed = raw.get("Options") or {}, raw.get("IPAM") or {}
+    configs = managed.get("Config") or ()
     return Network(
         id=raw["Id"],
         name=raw["Name"],
@@ -104,12 +105,15 @@ def network(raw: Raw) -> Network:
         internal=bool(raw.get("Internal")),
         encrypted="encrypted" in options,
         mtu=options.get(MTU_OPTION, ""),
-        ipam=tuple(_ipam((raw.get("IPAM") or {}).get("Config") or ())),
+        ipam=tuple(_ipam(configs)),
         labels=pairs(raw.get("Labels")),
         options=pairs(options),
         peers=tuple(sorted(peer["IP"] for peer in raw.get("Peers") or ())),
         created_at=moment(raw.get("Created")),
         figures=_figures(raw),
+        ipam_driver=managed.get("Driver", ""),
+        ipam_options=pairs(managed.get("Options")),
+        auxiliary=tuple(pair for config in configs for pair in pairs(config.get("AuxiliaryAddresses"))),
     )
 
 

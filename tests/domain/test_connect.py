@@ -163,6 +163,23 @@ def test_a_host_port_forbids_start_first_where_no_node_is_free() -> None:
         assert "start-first-host-port" in codes(plan(swarm, link()), level)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"replicas": 2}, "some of its containers run all the while"),
+        ({"replicas": 2, "update_config": FIRST}, "whether it answers yet, nobody checks"),
+        ({"replicas": 1}, ""),
+        ({"replicas": 0}, ""),
+    ],
+)
+def test_no_more_is_promised_than_the_update_config_keeps(changes: dict[str, Any], said: str) -> None:
+    web = make_service("web", published=(), **changes)
+    found = plan(make_swarm(services=[web], networks=[make_network("new")]), link())
+    *promised, rest = found.keeps_working
+    assert rest.startswith("Every other service")
+    assert (len(promised), said in "".join(promised)) == (bool(said), True)
+
+
 @pytest.mark.parametrize("aliases", [("api",), ("same", "same"), ("not a name",)])
 def test_aliases_that_others_have_or_that_are_none(aliases: tuple[str, ...]) -> None:
     swarm = a_swarm()
