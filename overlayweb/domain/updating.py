@@ -53,13 +53,9 @@ def sentences(effects: Iterable[Effect]) -> Iterator[str]:
             "a new container is healthy before an old one stops."
         )
     if count := kinds.count(Meanwhile.UNPROVEN):
-        yield f"{_services(count)}: a new container runs before an old one stops; whether it answers yet, nobody checks."
+        yield f"{_services(count)}: a new container runs before an old one stops, and nobody checks that it answers."
     if count := kinds.count(Meanwhile.SOME):
-        yield (
-            f"{_services(count)}: some of its containers run all the while."
-            if count == 1
-            else (f"{_services(count)}: some containers of each run all the while.")
-        )
+        yield f"{_services(count)}: some containers of each run all the while, not all."
 
 
 def _services(count: int) -> str:

@@ -166,8 +166,8 @@ def test_a_host_port_forbids_start_first_where_no_node_is_free() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"replicas": 2}, "some of its containers run all the while"),
-        ({"replicas": 2, "update_config": FIRST}, "whether it answers yet, nobody checks"),
+        ({"replicas": 2}, "some containers of each run all the while"),
+        ({"replicas": 2, "update_config": FIRST}, "nobody checks that it answers"),
         ({"replicas": 1}, ""),
         ({"replicas": 0}, ""),
     ],
