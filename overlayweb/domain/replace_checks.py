@@ -112,7 +112,7 @@ def _of_ipam(old: Network) -> Iterator[Finding]:
             code="ipam-left-behind",
             network=old,
             message=f"This does not come along to the new network: {', '.join(left)}.",
-            remedy="Make the network by hand where somebody needs it; an overlay holds no auxiliary addresses back.",
+            remedy="Give the new network an IP range that leaves out what must stay free; the rest has no field here.",
         )
 
 

@@ -14,6 +14,9 @@ STACK_LABEL = "com.docker.stack.namespace"
 SELF_LABEL = "com.overlayweb.self"
 """A service with this label is Overlayweb itself, whatever container asks."""
 
+DATA_PATH_PORT = 4789
+"""The UDP port of VXLAN where a Swarm was made with no other."""
+
 DEFAULT_IPAM = "default"
 """The engine's own IPAM driver."""
 
@@ -214,7 +217,7 @@ class Swarm:
     api_version: str = ""
     default_addr_pools: tuple[str, ...] = ()
     subnet_size: int = 24
-    data_path_port: int = 4789
+    data_path_port: int = DATA_PATH_PORT
     nodes: tuple[Node, ...] = ()
     networks: tuple[Network, ...] = ()
     services: tuple[Service, ...] = ()

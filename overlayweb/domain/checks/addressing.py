@@ -21,6 +21,11 @@ IPV6_REASON = (
     "Overlay networks of Swarm carry IPv4 only: the engine takes an IPv6 subnet without an error and drops it."
 )
 
+AUXILIARY_REASON = (
+    "Overlays hold no auxiliary addresses back: Swarm takes them without an error and gives the addresses out. "
+    "Choose an IP range that leaves them out."
+)
+
 
 def subnet(case: Case) -> Iterator[Finding]:
     """Whether the text is an IPv4 subnet that containers can use."""
