@@ -8,7 +8,6 @@ from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.capacity import Filling
 from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import case_of, on_network
-from overlayweb.domain.checks.overlap import TIGHT
 from overlayweb.domain.ingress_settings import settings_of
 from overlayweb.domain.plans import Finding, IngressRequest, Level
 from overlayweb.domain.swarm import Network, Swarm
@@ -68,14 +67,14 @@ def _unallocated(network: Network) -> Finding:
 
 
 def _tight(filling: Filling) -> Iterator[Finding]:
-    if filling.used <= TIGHT * filling.usable:
+    if filling.level == "roomy":
         return
-    free = filling.usable - filling.used
-    more = "no more container" if free <= 0 else f"{free} more {'address' if free == 1 else 'addresses'}"
+    name = filling.network.name
     yield on_network(
         level=Level.WARNING,
         code="overlay-tight",
         network=filling.network,
-        message=f"Overlay {filling.network.name} has room for {more}: {filling.used} of {filling.usable} are taken.",
+        message=f"Overlay {name} is {filling.level}: {filling.used} of {filling.usable} addresses are taken, "
+        f"{filling.peak} while everything on it updates.",
         remedy="New containers wait for an address when it is full. Move its services to a larger overlay.",
     )

@@ -65,7 +65,7 @@ class Filling:
     ``need``: what takes them now, as far as a manager shows it. ``updating``: how many more are taken while its
     start-first services are updated, with both the old and the new container. ``measured``: how many are taken by the
     engine's own count, None where it does not tell (before API 1.52), which makes everything here an estimate.
-    ``nodes_to_come``: nodes without a container on it yet; each takes one address with its first.
+    ``without_it``: ids of the nodes without a container on it yet; each takes one address with its first.
     ``per_replica``: 2 where a service that starts first is attached, since an update needs twice as many, else 1.
     """
 
@@ -73,7 +73,7 @@ class Filling:
     usable: int
     need: Need
     updating: int
-    nodes_to_come: int
+    without_it: frozenset[str]
     per_replica: int
     measured: int | None = None
 
@@ -103,6 +103,15 @@ class Filling:
         if self.percent >= FULL_PERCENT:
             return "full"
         return "tight" if self.percent >= TIGHT_PERCENT else "roomy"
+
+    @property
+    def nodes_to_come(self) -> int:
+        """How many nodes have no container on it yet."""
+        return len(self.without_it)
+
+    def taken_by(self, *, containers: int, vips: int = 0) -> int:
+        """Addresses that so many more containers take at most: Swarm spreads them over nodes that have none yet."""
+        return vips + containers + min(containers, self.nodes_to_come)
 
     @property
     def more_replicas(self) -> int:
@@ -182,7 +191,7 @@ def _filling(swarm: Swarm, network: Network, tally: _Tally) -> Filling:
         usable=sum(subnets.usable(block, _within(ipam, block)) for block, ipam in blocks),
         need=Need(nodes=len(tally.nodes), services=tally.vips, containers=tally.containers, gateway=gateways),
         updating=tally.updating,
-        nodes_to_come=len({node.id for node in swarm.nodes} - tally.nodes),
+        without_it=frozenset(node.id for node in swarm.nodes) - tally.nodes,
         per_replica=2 if tally.starts_first else 1,
         measured=_measured(network, blocks),
     )

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from overlayweb.domain import capacity
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.checks.case import on_network, on_service
+from overlayweb.domain.checks.start_first import start_first
 from overlayweb.domain.inventory import JOBS
 from overlayweb.domain.links import Link
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.reach import aliases_of, on_networks
-from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm
+from overlayweb.domain.swarm import STACK_LABEL, Network, Service, Swarm
 
 _ALIAS = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 _BUSY = {"updating": "is being updated", "rollback_started": "is being rolled back"}
@@ -31,7 +32,7 @@ def find(*, swarm: Swarm, links: Sequence[Link], cuts: Mapping[str, Sequence[str
     wanted = list(dict.fromkeys(link.service_id for link in links))
     for service in (services[key] for key in wanted if key in services):
         own = [link for link in links if link.service_id == service.id]
-        found += [*_of_service(swarm, service), *_of_start_first(swarm, service), *_of_cuts(service, own, cuts)]
+        found += [*_of_service(swarm, service), *start_first(swarm, service), *_of_cuts(service, own, cuts)]
     attached: dict[str, list[Link]] = defaultdict(list)
     for link in links:
         if link.attach and link.service_id in services and link.network_id in networks:
@@ -102,37 +103,6 @@ def _of_service(swarm: Swarm, service: Service) -> Iterator[Finding]:
                          remedy="Change the file too: its next deployment undoes this.")  # fmt: skip
 
 
-def _of_start_first(swarm: Swarm, service: Service) -> Iterator[Finding]:
-    """What only one container at a time can have."""
-    if not starts_first(service):
-        return
-    remedy = f"Run `docker service update --update-order stop-first {service.name}` first."
-    nodes = sum(node.ready and node.availability == "active" for node in swarm.nodes)
-    if service.host_ports:
-        full = service.mode is Mode.GLOBAL or service.replicas >= nodes
-        ports = ", ".join(str(port.published_port) for port in service.host_ports)
-        where = "no node is free for the new one" if full else "the new one needs a node without one"
-        yield on_service(level=Level.BLOCKER if full else Level.WARNING, code="start-first-host-port", service=service,
-                         message=f"{service.name} starts first and has host port {ports}: {where}.",
-                         remedy=remedy)  # fmt: skip
-    for mount in _mounts(service):
-        kind, source = mount.get("Type", ""), mount.get("Source") or "of its own"
-        if kind == "cluster":
-            yield on_service(level=Level.BLOCKER, code="start-first-volume", service=service,
-                             message=f"{service.name} starts first; only one uses cluster volume {source}.",
-                             remedy=remedy)  # fmt: skip
-        elif kind == "volume" and mount.get("Source") and not mount.get("ReadOnly"):
-            yield on_service(level=Level.WARNING, code="start-first-volume", service=service,
-                             message=f"{service.name} starts first: old and new write volume {source} at once.",
-                             remedy=f"Where only one may: {remedy}")  # fmt: skip
-
-
-def _mounts(service: Service) -> list[dict[str, str]]:
-    container = (service.spec.document().get("TaskTemplate") or {}).get("ContainerSpec") or {}
-    found: list[dict[str, str]] = container.get("Mounts") or []
-    return found
-
-
 def _of_cuts(service: Service, own: Sequence[Link], cuts: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     if lost := cuts.get(service.id, ()):
         named = ", ".join(lost[:8]) + (f" and {len(lost) - 8} more" if len(lost) > 8 else "")  # noqa: PLR2004
@@ -174,19 +144,26 @@ def _of_room(swarm: Swarm, network: Network, new: Sequence[Service]) -> Iterator
     filling = next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network.id), None)
     if filling is None or network.ingress:
         return
-    need = sum(needs(swarm, service) for service in new)
+    containers = sum(_containers_at_once(swarm, service) for service in new)
+    vips = sum(map(_has_vip, new))
+    need = filling.taken_by(containers=containers, vips=vips)
     if need > filling.free:
+        nodes = need - containers - vips
         yield on_network(level=Level.BLOCKER, code="no-addresses", network=network,
-                         message=f"{network.name} has {max(filling.free, 0)} addresses free, {need} are needed: a VIP "
-                                 "each, one for each container, two where it starts first.",
+                         message=f"{network.name} has {max(filling.free, 0)} addresses free, {need} are needed: "
+                                 f"{containers} for containers (two each where they start first), {vips} for VIPs, "
+                                 f"{nodes} for nodes that have no container on it yet.",
                          remedy="Choose a larger overlay, or replace this one by a larger one.")  # fmt: skip
 
 
-def needs(swarm: Swarm, service: Service) -> int:
-    """Addresses that the service takes on a network at the worst moment of an update."""
+def _containers_at_once(swarm: Swarm, service: Service) -> int:
+    """At the worst moment of an update."""
+    return wanted_swarm_tasks(swarm=swarm, service=service) * (2 if starts_first(service) else 1)
+
+
+def _has_vip(service: Service) -> bool:
     mode: object = (service.spec.document().get("EndpointSpec") or {}).get("Mode", "vip")
-    each = 2 if starts_first(service) else 1
-    return each * wanted_swarm_tasks(swarm=swarm, service=service) + int(mode != "dnsrr")
+    return mode != "dnsrr"
 
 
 def _of_aliases(

@@ -7,9 +7,8 @@ strength again. A change of networks restarts every container of the service (la
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 
-from overlayweb.domain import attaching, connect_checks, estimates, fingerprints, reach
+from overlayweb.domain import attaching, connect_checks, estimates, fingerprints, reach, updating
 from overlayweb.domain.addresses import ReservedRange, starts_first, wanted_swarm_tasks
 from overlayweb.domain.estimates import Pace, ServiceHistory, Timings
 from overlayweb.domain.links import Link
@@ -125,7 +124,7 @@ def _after(service: Service, links: Sequence[Link]) -> frozenset[str]:
 
 def _effect(swarm: Swarm, pace: Pace, names: dict[str, str]) -> Effect:
     service = pace.service
-    containers, rounds = _rounds(swarm, service)
+    containers, rounds = updating.rounds(swarm=swarm, service=service)
     first = starts_first(service)
     one = pace.start.seconds if first else pace.drain_seconds + pace.start.seconds
     terms = [
@@ -153,18 +152,12 @@ def _effect(swarm: Swarm, pace: Pace, names: dict[str, str]) -> Effect:
         terms=tuple(term for term in terms if term.seconds),
         networks=tuple(names.get(key, key) for key in service.network_ids),
         spec_digest=service.spec.digest,
+        meanwhile=updating.meanwhile(swarm=swarm, service=service),
     )
 
 
-def _rounds(swarm: Swarm, service: Service) -> tuple[int, int]:
-    """How many containers are replaced, and in how many rounds."""
-    containers = wanted_swarm_tasks(swarm=swarm, service=service)
-    at_once = int(_config(service).get("Parallelism", 1) or containers)
-    return containers, ceil(containers / at_once) if containers else 0
-
-
 def _update_words(swarm: Swarm, service: Service) -> str:
-    containers, _ = _rounds(swarm, service)
+    containers = wanted_swarm_tasks(swarm=swarm, service=service)
     at_once = min(_config(service).get("Parallelism", 1) or containers, containers)
     order = "start-first" if starts_first(service) else "stop-first"
     delay = _seconds(service, "Delay")
@@ -197,9 +190,7 @@ def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]
 
 
 def _keeps_working(effects: Sequence[Effect]) -> Iterator[str]:
-    quiet = sum(not effect.dark_seconds for effect in effects)
-    if quiet:
-        yield f"{_services(quiet)} keep{'s' if quiet == 1 else ''} some containers running at every moment."
+    yield from updating.sentences(effects)
     yield "Every other service, published ports, volumes and the networks themselves are not touched."
 
 

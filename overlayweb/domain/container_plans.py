@@ -130,7 +130,8 @@ _Pairs = Sequence[tuple[ContainerLink, tuple[Node, Container] | None]]
 
 
 def _findings(swarm: Swarm, network: Network, pairs: _Pairs) -> Iterator[Finding]:
-    joins = sum(link.attach for link, _ in pairs)
+    joining = [link.node_id for link, _ in pairs if link.attach]
+    joins = len(joining)
     if joins and (network.ingress or not network.attachable):
         yield on_network(
             level=Level.BLOCKER,
@@ -148,12 +149,14 @@ def _findings(swarm: Swarm, network: Network, pairs: _Pairs) -> Iterator[Finding
             remedy="Mend the network first.",
         )
     filling = next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network.id), None)
-    if filling and joins > filling.free:
+    nodes = len(filling.without_it & set(joining)) if filling else 0
+    if filling and joins + nodes > filling.free:
         yield on_network(
             level=Level.BLOCKER,
             code="no-room",
             network=network,
-            message=f"{network.name} has room for {max(filling.free, 0)} more containers; {joins} are to join.",
+            message=f"{network.name} has {max(filling.free, 0)} addresses free, {joins + nodes} are needed: {joins} "
+            f"for containers, {nodes} for nodes that have none on it yet.",
             remedy="Connect fewer, or replace it by a larger one.",
         )
     if not pairs:

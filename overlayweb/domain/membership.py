@@ -15,12 +15,12 @@ from overlayweb.domain.addresses import Holding
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.readiness import MANAGEMENT_PORT, NOWHERE
 from overlayweb.domain.subnets import Subnet
+from overlayweb.domain.swarm import DATA_PATH_PORT
 
 DEFAULT_POOL = "10.0.0.0/8"
 DEFAULT_SIZE = 24
 LONGEST_SIZE = 29
 DATA_PATH_PORTS = (1024, 49151)
-DEFAULT_DATA_PATH_PORT = 4789
 FEW_NETWORKS = 16
 ROLES = ("worker", "manager")
 TOKEN_PLACE = "TOKEN"  # noqa: S105  # stands where the token goes
@@ -153,7 +153,7 @@ def _data_path_port(port: int | None) -> Iterator[Finding]:
     if not lowest <= port <= highest:
         message = f"{port} is outside {lowest} to {highest}, the ports that Docker takes for the data path."
         yield _blocker("data_path_port", "bounds", message, "Choose one of them, or leave it empty for 4789.", "4789")
-    elif port != DEFAULT_DATA_PATH_PORT:
+    elif port != DATA_PATH_PORT:
         message = f"Every node needs {port}/udp open, in place of 4789/udp. It can not be changed later."
         yield _finding(Level.NOTICE, "data_path_port", "other", message, "All nodes take it over when they join.")
 

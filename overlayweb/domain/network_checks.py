@@ -15,6 +15,8 @@ from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 NAMED_AT_MOST = 3
 """So many who hold addresses in the default pools are named."""
 
+_AUXILIARY = frozenset({"aux-address", "aux-addresses", "auxiliary-address", "AuxiliaryAddresses"})
+
 _OF_SETTINGS = (fields.name, fields.mtu, fields.labels)
 _OF_SUBNET = (
     addressing.subnet,
@@ -114,6 +116,14 @@ def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding
             field="options",
             message=f"The option “{key}” is empty, holds a blank, or is given twice.",
             remedy="Write each option once, as key=value.",
+        )
+    if any(key.lstrip("-") in _AUXILIARY for key in keys):
+        yield on_field(
+            level=Level.BLOCKER,
+            code="option-auxiliary",
+            field="options",
+            message=addressing.AUXILIARY_REASON,
+            remedy="Take the option out.",
         )
     for key in (MTU_OPTION, ENCRYPTED_OPTION):
         if key in keys:

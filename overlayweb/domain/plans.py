@@ -93,6 +93,23 @@ class Term:
     step: str = ""
 
 
+class Meanwhile(StrEnum):
+    """What runs of a service at the worst moment of its update."""
+
+    UNTOLD = ""
+    """The plan does not update it by its own update config."""
+    ANSWERS = "answers"
+    """Each new container is healthy before an old one stops."""
+    UNPROVEN = "unproven"
+    """Each new container runs before an old one stops; whether it answers, nothing checks."""
+    SOME = "some"
+    """Some of its containers, not all."""
+    DARK = "dark"
+    """None of its containers."""
+    NOTHING = "nothing"
+    """It has no containers at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """What the plan does to one service.
@@ -117,6 +134,7 @@ class Effect:
     terms: tuple[Term, ...]
     networks: tuple[str, ...]
     spec_digest: str
+    meanwhile: Meanwhile = Meanwhile.UNTOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from overlayweb.domain import attaching, network_checks, network_settings, standalone, subnets
-from overlayweb.domain.addresses import ReservedRange, ingress_need, wanted_swarm_tasks
-from overlayweb.domain.checks import services
+from overlayweb.domain import attaching, network_checks, network_settings, standalone, subnets, updating
+from overlayweb.domain.addresses import ReservedRange, ingress_need
+from overlayweb.domain.checks import services, start_first
 from overlayweb.domain.checks.case import on_network, on_service
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, Level
-from overlayweb.domain.swarm import SELF_LABEL, STACK_LABEL, IpamConfig, Mode, Network, Service, Swarm
+from overlayweb.domain.plans import Finding, Level, Meanwhile
+from overlayweb.domain.swarm import DEFAULT_IPAM, SELF_LABEL, STACK_LABEL, IpamConfig, Mode, Network, Service, Swarm
 
 _TOLD_ELSEWHERE = frozenset({"own-service", "service-plugin", "service-job", "service-port-pinned"})
 _JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
@@ -56,16 +56,8 @@ def _of_old(swarm: Swarm, old: Network, before: NetworkSettings, after: NetworkS
             message=f"{old.name} has these settings already.",
             remedy="Change a setting.",
         )
-    boxes = standalone.seen_on(swarm, old)
-    if boxes:
-        named = ", ".join(f"{box.key} on {box.hostname}" for box in boxes)
-        yield on_network(
-            level=Level.WARNING,
-            code="standalone-containers",
-            network=old,
-            message=f"Standalone containers are connected to {old.name}: {named}. The job waits until each has moved.",
-            remedy="Have somebody with a shell on its node at hand, or stop those containers first.",
-        )
+    yield from _of_ipam(old)
+    yield from _of_standalone(swarm, old, after)
     stack = dict(old.labels).get(STACK_LABEL)
     if stack:
         yield on_network(
@@ -85,12 +77,52 @@ def _of_old(swarm: Swarm, old: Network, before: NetworkSettings, after: NetworkS
         )
 
 
+def _of_standalone(swarm: Swarm, old: Network, after: NetworkSettings) -> Iterator[Finding]:
+    boxes = standalone.seen_on(swarm, old)
+    if not boxes:
+        return
+    named = ", ".join(f"{box.key} on {box.hostname}" for box in boxes)
+    if not after.attachable:
+        yield on_network(
+            level=Level.BLOCKER,
+            code="standalone-not-attachable",
+            network=old,
+            message=f"Standalone containers are connected to {old.name} and cannot join a network that is not "
+            f"attachable: {named}.",
+            remedy="Keep it attachable, or take those containers off the network first.",
+        )
+        return
+    yield on_network(
+        level=Level.WARNING,
+        code="standalone-containers",
+        network=old,
+        message=f"Standalone containers are connected to {old.name}: {named}. The job waits until each has moved.",
+        remedy="Have somebody with a shell on its node at hand, or stop those containers first.",
+    )
+
+
+def _of_ipam(old: Network) -> Iterator[Finding]:
+    """What of the old network's addresses has no field here."""
+    left = [f"IPAM driver {old.ipam_driver}"] if old.ipam_driver not in ("", DEFAULT_IPAM) else []
+    left += [f"IPAM option {key}={value}" for key, value in old.ipam_options]
+    left += [f"auxiliary address {name} {address}" for name, address in old.auxiliary]
+    if left:
+        yield on_network(
+            level=Level.WARNING,
+            code="ipam-left-behind",
+            network=old,
+            message=f"This does not come along to the new network: {', '.join(left)}.",
+            remedy="Give the new network an IP range that leaves out what must stay free; the rest has no field here.",
+        )
+
+
 def _of_services(swarm: Swarm, old: Network, attached: Sequence[Service]) -> Iterator[Finding]:
     case = network_checks.case_of(swarm, network_settings.of_network(old), IpamConfig(subnet=""), (), attached, ())
     yield from (finding for finding in services.services(case) if finding.code not in _TOLD_ELSEWHERE)
     for service in attached:
         yield from _untouchable(swarm, service)
-        yield from _order(swarm, service)
+        yield from start_first.start_first(swarm, service)
+        yield from _dark(swarm, service)
 
 
 def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
@@ -125,22 +157,8 @@ def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
             yield on_service(level=Level.BLOCKER, code=code, service=service, message=message, remedy=remedy)
 
 
-def _order(swarm: Swarm, service: Service) -> Iterator[Finding]:
-    config = service.spec.document().get("UpdateConfig") or {}
-    wanted = wanted_swarm_tasks(swarm=swarm, service=service)
-    if config.get("Order") == "start-first":
-        active = sum(node.ready and node.availability == "active" for node in swarm.nodes)
-        if service.host_ports and (service.mode is Mode.GLOBAL or wanted >= active):
-            yield on_service(
-                level=Level.BLOCKER,
-                code="start-first-host-port",
-                service=service,
-                message=f"{service.name} starts new containers first, and its host-mode ports are taken on every node.",
-                remedy="Set its update order to stop-first, then plan again.",
-            )
-        return
-    at_once = config.get("Parallelism", 1) or wanted
-    if wanted and wanted <= at_once:
+def _dark(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    if updating.meanwhile(swarm=swarm, service=service) is Meanwhile.DARK:
         yield on_service(
             level=Level.WARNING,
             code="service-dark",

@@ -12,15 +12,14 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil
 
-from overlayweb.domain import blocks, estimates, fingerprints, replace_checks, subnets
+from overlayweb.domain import blocks, estimates, fingerprints, replace_checks, subnets, updating
 from overlayweb.domain.addresses import ReservedRange, wanted_swarm_tasks
 from overlayweb.domain.estimates import Pace, ServiceHistory, Timings
 from overlayweb.domain.ingress_settings import default_gateway
 from overlayweb.domain.network_plans import NetworkPlan, create_line, not_there, plain, remembers
 from overlayweb.domain.network_settings import NetworkSettings, of_network, resolved
-from overlayweb.domain.plans import Effect, Plan, PlannedStep, Request, Strategy, Term
+from overlayweb.domain.plans import Effect, Meanwhile, Plan, PlannedStep, Request, Strategy, Term
 from overlayweb.domain.specs import canonical
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 
@@ -31,6 +30,13 @@ MONITOR_SECONDS = 5.0
 NAME_LIMIT = 63
 _INTERIM = "-interim"
 _NANO = 1_000_000_000
+_ORDERS = {
+    Meanwhile.ANSWERS: "start-first with a health check: it keeps answering",
+    Meanwhile.UNPROVEN: "start-first, no health check in its spec",
+    Meanwhile.SOME: "stop-first: some of its containers run all the while",
+    Meanwhile.DARK: "stop-first: all its containers stop at once",
+}
+_NO_CONTAINERS = "By its own update config; it has no containers."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,23 +164,23 @@ def _effects(
 def _effect(swarm: Swarm, pace: Pace, names: dict[str, str], updates: int) -> Effect:
     service = pace.service
     config = service.spec.document().get("UpdateConfig") or {}
-    containers = wanted_swarm_tasks(swarm=swarm, service=service)
+    containers, rounds = updating.rounds(swarm=swarm, service=service)
     at_once = config.get("Parallelism", 1) or containers
-    rounds = ceil(containers / at_once) if containers else 0
+    meanwhile = updating.meanwhile(swarm=swarm, service=service)
     first = config.get("Order") == "start-first"
     one = pace.start.seconds if first else pace.drain_seconds + pace.start.seconds
     delay, monitor = (config.get("Delay") or 0) / _NANO, (config.get("Monitor") or 0) / _NANO or MONITOR_SECONDS
-    dark = 0.0 if first or rounds != 1 else updates * one
+    dark = updates * one if meanwhile is Meanwhile.DARK else 0.0
     terms = [
         Term(label=f"{updates} updates of {rounds} rounds, {one:.1f} s each", seconds=_round(updates * rounds * one),
              source="containers start, then the old ones stop" if first else "containers stop, then new ones start"),
         Term(label="Delay between rounds", seconds=_round(updates * max(rounds - 1, 0) * delay), source="its own"),
         Term(label="Watched after each update", seconds=_round(updates * monitor * bool(rounds)), source="its own"),
     ]  # fmt: skip
-    order = "start-first: it keeps answering" if first else "stop-first"
+    why = f"By its own update config, {at_once} at a time, {_ORDERS[meanwhile]}." if rounds else _NO_CONTAINERS
     return _record(
-        swarm, service, names, why=f"By its own update config, {at_once} at a time, {order}.", restarts=updates,
-        dark=_round(dark), terms=tuple(term for term in terms if term.seconds),
+        swarm, service, names, why=why, restarts=updates, dark=_round(dark),
+        terms=tuple(term for term in terms if term.seconds), meanwhile=meanwhile,
     )  # fmt: skip
 
 
@@ -192,6 +198,7 @@ def _record(
     restarts: int,
     dark: float,
     terms: tuple[Term, ...],
+    meanwhile: Meanwhile = Meanwhile.UNTOLD,
 ) -> Effect:
     return Effect(
         service_id=service.id,
@@ -209,6 +216,7 @@ def _record(
         terms=terms,
         networks=tuple(names.get(key, key) for key in service.network_ids),
         spec_digest=service.spec.digest,
+        meanwhile=meanwhile,
     )
 
 
@@ -247,9 +255,7 @@ def _step(name: str, number: int, title: str, seconds: float) -> PlannedStep:
 
 
 def _keeps_working(effects: Sequence[Effect]) -> Iterator[str]:
-    quiet = sum(bool(effect.restarts and not effect.dark_seconds) for effect in effects)
-    if quiet:
-        yield f"{_services(quiet)} keep{'s' if quiet == 1 else ''} answering: some containers run at every moment."
+    yield from updating.sentences(effects)
     yield "Any two services of the network have a network in common at every moment, so they find each other by name."
     yield "Aliases and per-network options of each service are carried over."
     yield "Services on other networks only, published ports, nodes and volumes are not touched."

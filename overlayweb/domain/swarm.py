@@ -14,6 +14,12 @@ STACK_LABEL = "com.docker.stack.namespace"
 SELF_LABEL = "com.overlayweb.self"
 """A service with this label is Overlayweb itself, whatever container asks."""
 
+DATA_PATH_PORT = 4789
+"""The UDP port of VXLAN where a Swarm was made with no other."""
+
+DEFAULT_IPAM = "default"
+"""The engine's own IPAM driver."""
+
 LEFT_NETWORK = frozenset({"complete", "shutdown", "failed", "rejected", "remove"})
 """States of a Swarm task that has left its networks. ``orphaned`` proves nothing."""
 
@@ -80,6 +86,7 @@ class Network:
     An overlay that Swarm could not allocate shows no driver in the list and no subnets.
     ``peers`` are the addresses of nodes whose data plane joined; only an inspected network has them.
     ``figures``: how full its subnets are by the engine's own count; only an inspected network of API 1.52 has them.
+    ``ipam_driver``, ``ipam_options``, ``auxiliary``: of its IPAM; the last are (name, address) pairs of all subnets.
     ``registered`` False: the Swarm has removed it, and only the node of the asked manager still holds it.
     """
 
@@ -99,6 +106,9 @@ class Network:
     registered: bool = True
     created_at: datetime | None = None
     figures: tuple[AddressFigures, ...] = ()
+    ipam_driver: str = ""
+    ipam_options: tuple[tuple[str, str], ...] = ()
+    auxiliary: tuple[tuple[str, str], ...] = ()
 
     @property
     def allocated(self) -> bool:
@@ -208,7 +218,7 @@ class Swarm:
     api_version: str = ""
     default_addr_pools: tuple[str, ...] = ()
     subnet_size: int = 24
-    data_path_port: int = 4789
+    data_path_port: int = DATA_PATH_PORT
     nodes: tuple[Node, ...] = ()
     networks: tuple[Network, ...] = ()
     services: tuple[Service, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import (
+    DATA_PATH_PORT,
     LEFT_NETWORK,
     STACK_LABEL,
     AddressFigures,
@@ -28,7 +29,6 @@ MTU_OPTION = "com.docker.network.driver.mtu"
 DEFAULT_STOP_GRACE_SECONDS = 10.0
 DEFAULT_ADDRESS_POOL = "10.0.0.0/8"
 DEFAULT_SUBNET_SIZE = 24
-DEFAULT_DATA_PATH_PORT = 4789
 _NANOSECONDS = 1_000_000_000
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared with, not bound to
 _ENGINE_BRIDGES = frozenset({"bridge", "docker_gwbridge"})
@@ -56,7 +56,7 @@ def cluster(raw: Raw) -> Cluster:
         id=raw["ID"],
         default_addr_pools=tuple(raw.get("DefaultAddrPool") or (DEFAULT_ADDRESS_POOL,)),
         subnet_size=raw.get("SubnetSize") or DEFAULT_SUBNET_SIZE,
-        data_path_port=raw.get("DataPathPort") or DEFAULT_DATA_PATH_PORT,
+        data_path_port=raw.get("DataPathPort") or DATA_PATH_PORT,
     )
 
 
@@ -93,7 +93,8 @@ def network(raw: Raw) -> Network:
 
     An overlay that Swarm has not allocated comes with driver "" and without IPAM.
     """
-    options = raw.get("Options") or {}
+    options, managed = raw.get("Options") or {}, raw.get("IPAM") or {}
+    configs = managed.get("Config") or ()
     return Network(
         id=raw["Id"],
         name=raw["Name"],
@@ -104,12 +105,15 @@ def network(raw: Raw) -> Network:
         internal=bool(raw.get("Internal")),
         encrypted="encrypted" in options,
         mtu=options.get(MTU_OPTION, ""),
-        ipam=tuple(_ipam((raw.get("IPAM") or {}).get("Config") or ())),
+        ipam=tuple(_ipam(configs)),
         labels=pairs(raw.get("Labels")),
         options=pairs(options),
         peers=tuple(sorted(peer["IP"] for peer in raw.get("Peers") or ())),
         created_at=moment(raw.get("Created")),
         figures=_figures(raw),
+        ipam_driver=managed.get("Driver", ""),
+        ipam_options=pairs(managed.get("Options")),
+        auxiliary=tuple(pair for config in configs for pair in pairs(config.get("AuxiliaryAddresses"))),
     )
 
 

@@ -8,11 +8,9 @@ from typing import Any
 from django.db.models import Case, Expression, F, IntegerField, OrderBy, Q, QuerySet, Value, When
 from django.db.models.functions import NullIf
 
+from overlayweb.domain.capacity import TIGHT_PERCENT
 from overlayweb.domain.inventory import NetworkState, ServiceState
 from overlayweb.models import Cluster, NetworkRow, ServiceRow
-
-TIGHT_PERCENT = 80
-"""From so many per cent of its addresses taken, an overlay counts as nearly full."""
 
 _MOST_WORDS = 8
 

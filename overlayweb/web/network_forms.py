@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from overlayweb.domain.checks.addressing import AUXILIARY_REASON
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level, Plan
 from overlayweb.domain.swarm import IpamConfig
@@ -49,6 +50,8 @@ class NetworkForm(forms.Form):
     def clean_subnets(self) -> tuple[IpamConfig, ...]:
         """One a line: subnet, then gateway and IP range where wanted."""
         rows = [line.split() for line in self.cleaned_data["subnets"].splitlines() if line.strip()]
+        if any("=" in word for words in rows for word in words):
+            raise ValidationError(AUXILIARY_REASON)
         if any(len(words) > len(_ON_SUBNETS) for words in rows):
             raise ValidationError("Write one subnet a line: subnet, gateway, IP range, with blanks in between.")
         return tuple(IpamConfig(**dict(zip(_ON_SUBNETS, words, strict=False))) for words in rows)

@@ -13,6 +13,7 @@ from overlayweb.domain import network_settings, replace_plans
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
+from overlayweb.domain.swarm import DATA_PATH_PORT
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking
@@ -47,6 +48,12 @@ class Draft:
     def rows(self) -> dict[str, Row]:
         """The typed fields by name."""
         return {name: Row(self.form[name], self._beside(name)) for name in FIELDS}
+
+    @property
+    def data_path_port(self) -> int:
+        """The UDP port that carries overlays between nodes, Docker's own while the cluster was never seen."""
+        swarm = self.cluster.swarm()
+        return swarm.data_path_port if swarm else DATA_PATH_PORT
 
     @property
     def unchanged(self) -> bool:

@@ -17,7 +17,7 @@ from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
-from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking, frame
@@ -62,6 +62,12 @@ class Draft:
             name: Row(self.form[name], beside(self.plan, name) if self.plan and not self.blank else ())
             for name in FIELDS
         }
+
+    @property
+    def data_path_port(self) -> int:
+        """The UDP port that carries overlays between nodes, Docker's own while the cluster was never seen."""
+        swarm = self.cluster.swarm()
+        return swarm.data_path_port if swarm else DATA_PATH_PORT
 
     @property
     def blank(self) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from overlayweb.domain import addresses, subnets
 from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.plans import Level
 from overlayweb.domain.swarm import IpamConfig, Mode, Network, NodeView, Swarm
 from tests.domain.builders import (
     NOW,
@@ -36,6 +37,8 @@ UNSPECIFIED = subnets.address_text(0)
         ("169.254.8.0/24", "subnet-special", "10.0.1.0/24"),
         ("10.11.0.0/31", "subnet-too-small", "10.0.1.0/24"),
         ("10.11.0.9/32", "subnet-too-small", "10.0.1.0/24"),
+        ("12.0.0.0/7", "subnet-too-large", "10.0.1.0/24"),
+        ("64.0.0.0/3", "subnet-too-large", "10.0.1.0/24"),
     ],
 )
 def test_subnets_that_cannot_be(subnet: str, code: str, suggestion: str) -> None:
@@ -49,6 +52,18 @@ def test_subnets_that_cannot_be(subnet: str, code: str, suggestion: str) -> None
 
 def test_ipv6_is_refused_with_the_reason() -> None:
     assert "IPv4 only" in only(find(subnet="fd00:1::/64"), "subnet-ipv6").message
+
+
+@pytest.mark.parametrize(
+    ("subnet", "level"),
+    [("12.0.0.0/7", BLOCKER), ("12.0.0.0/8", WARNING), ("10.12.0.0/15", WARNING), ("10.12.0.0/16", None)],
+)
+def test_a_subnet_that_takes_in_half_the_space_is_refused_and_a_large_one_is_warned_of(
+    subnet: str, level: Level | None
+) -> None:
+    found = [finding for finding in find(subnet=subnet) if finding.code == "subnet-too-large"]
+    assert [finding.level for finding in found] == [level][: level is not None]
+    assert all("/16 at most" in finding.remedy and "collides" in finding.message for finding in found)
 
 
 def test_public_addresses_are_a_warning() -> None:

@@ -31,13 +31,21 @@ def test_an_overlay_that_was_never_allocated_is_named() -> None:
     assert "lake has no addresses" in finding.message
 
 
-@pytest.mark.parametrize(("replicas", "codes"), [(8, []), (10, ["overlay-tight"])])
-def test_an_overlay_that_is_nearly_full_is_named_before_it_is(replicas: int, codes: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("replicas", "order", "level"),
+    [(8, "stop-first", "roomy"), (9, "stop-first", "tight"), (5, "start-first", "tight"), (11, "stop-first", "full")],
+)
+def test_an_overlay_that_is_nearly_full_is_named_by_the_same_level_as_on_the_addresses_page(
+    replicas: int, order: str, level: str
+) -> None:
     network = make_network("mesh", "10.33.1.0/28")
-    service = make_service("api", published=(), replicas=replicas, network_ids=(network.id,))
+    update = {"Order": order}
+    service = make_service("api", published=(), replicas=replicas, network_ids=(network.id,), update_config=update)
     service = replace(service, vips=((network.id, "10.33.1.2/28"),))
     tasks = tuple(make_swarm_task(service, number, node_id="id-node1") for number in range(replicas))
     swarm = replace(make_swarm(services=[service], networks=[network]), swarm_tasks=tasks)
     room = next(row for row in capacity.fillings(swarm=swarm) if row.network == network)
-    assert (room.used, room.usable) == (3 + replicas, 14)  # gateway, node, service
-    assert [finding.code for finding in address_troubles.find(swarm=swarm, reserved=[])] == codes
+    assert (room.used, room.usable, room.level) == (3 + replicas, 14, level)  # gateway, node, service
+    told = address_troubles.find(swarm=swarm, reserved=[])
+    assert [finding.code for finding in told] == ["overlay-tight"][: level != "roomy"]
+    assert all(f"is {level}: {room.used} of 14" in row.message and str(room.peak) in row.message for row in told)

@@ -1,6 +1,7 @@
 """How full overlays are: counted address by address, at the worst moment of an update, and which fills first."""
 
 import ipaddress
+from itertools import combinations_with_replacement
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +56,7 @@ def test_room_for_more_replicas_is_what_adding_them_one_by_one_says(
         usable=100,
         need=Need(nodes=0, services=0, containers=100 - free - updating, gateway=0),
         updating=updating,
-        nodes_to_come=nodes_to_come,
+        without_it=frozenset(map(str, range(nodes_to_come))),
         per_replica=per_replica,
     )
     left, added = free, 0
@@ -65,6 +66,31 @@ def test_room_for_more_replicas_is_what_adding_them_one_by_one_says(
             break
         added += 1
     assert filling.more_replicas == added
+
+
+@given(
+    containers=st.integers(0, 6),
+    vips=st.integers(0, 3),
+    there=st.sets(st.integers(0, 3)),
+    nodes=st.integers(0, 3),
+)
+@settings(max_examples=EXAMPLES)
+def test_new_containers_take_what_the_worst_of_all_placements_takes(
+    containers: int, vips: int, there: set[int], nodes: int
+) -> None:
+    without_it = {node for node in range(nodes + len(there)) if node not in there}
+    filling = Filling(
+        network=make_network(),
+        usable=100,
+        need=Need(nodes=0, services=0, containers=0),
+        updating=0,
+        without_it=frozenset(map(str, without_it)),
+        per_replica=1,
+    )
+    everywhere = sorted(without_it | there)
+    placements = combinations_with_replacement(everywhere, containers if everywhere else 0)
+    worst = max(containers + vips + len(set(placed) - there) for placed in placements)
+    assert filling.taken_by(containers=containers, vips=vips) == worst
 
 
 @given(

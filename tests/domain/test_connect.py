@@ -127,6 +127,14 @@ def test_networks_that_cannot_take_a_service(network: Any, code: str) -> None:
     assert code in codes(plan(swarm, link()))
 
 
+@pytest.mark.parametrize(("replicas", "nodes", "fits"), [(3, 3, False), (2, 3, True), (3, 1, True), (4, 1, False)])
+def test_the_nodes_own_addresses_need_room_too(replicas: int, nodes: int, *, fits: bool) -> None:
+    """Six addresses in a /29: gateway, VIP, one for each container and one for each node that gets its first."""
+    service = make_service("web", published=(), replicas=replicas, network_ids=())
+    swarm = make_swarm(services=[service], networks=[make_network("new", "10.0.10.0/29")], nodes=nodes)
+    assert ("no-addresses" not in codes(plan(swarm, link()))) == fits
+
+
 def test_an_encrypted_network_and_a_windows_node() -> None:
     nodes = [make_node("node1"), make_node("node2", os="windows")]
     swarm = make_swarm(
@@ -153,6 +161,23 @@ def test_a_host_port_forbids_start_first_where_no_node_is_free() -> None:
         web = make_service("web", published=(port,), replicas=replicas, update_config=FIRST)
         swarm = make_swarm(services=[web], networks=[make_network("new")])
         assert "start-first-host-port" in codes(plan(swarm, link()), level)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"replicas": 2}, "some containers of each run all the while"),
+        ({"replicas": 2, "update_config": FIRST}, "nobody checks that it answers"),
+        ({"replicas": 1}, ""),
+        ({"replicas": 0}, ""),
+    ],
+)
+def test_no_more_is_promised_than_the_update_config_keeps(changes: dict[str, Any], said: str) -> None:
+    web = make_service("web", published=(), **changes)
+    found = plan(make_swarm(services=[web], networks=[make_network("new")]), link())
+    *promised, rest = found.keeps_working
+    assert rest.startswith("Every other service")
+    assert (len(promised), said in "".join(promised)) == (bool(said), True)
 
 
 @pytest.mark.parametrize("aliases", [("api",), ("same", "same"), ("not a name",)])

@@ -1,12 +1,13 @@
 """Plans of standalone containers that come to an overlay and leave it: what is refused, and what voids them."""
 
+from dataclasses import replace
 from typing import Any
 
 from overlayweb.domain import container_plans, planners
 from overlayweb.domain.container_plans import ContainerLink, ContainerPlan, ContainerRequest
 from overlayweb.domain.plans import Level
 from overlayweb.domain.swarm import Container, NodeView, Swarm
-from tests.domain.builders import NOW, make_network, make_service, make_swarm
+from tests.domain.builders import NOW, make_attachment, make_network, make_service, make_swarm
 
 LAKE = make_network("lake", "10.44.0.0/24")
 SHELL, BOX = Container(id="5" * 64, name="shell", image="tools:1"), Container(id="b" * 64, name="box")
@@ -62,6 +63,18 @@ def test_what_cannot_be_is_refused() -> None:
     assert blocked(plan(swarm(shell=ours), link(ours, "node1", attach=False))) == ["own-container"]
     gone = container_plans.build(swarm=make_swarm(), request=ContainerRequest(network_id="id-gone", links=()))
     assert blocked(gone) == ["network-gone"]
+
+
+def test_a_node_takes_an_address_with_its_first_container() -> None:
+    small, crate = make_network("lake", "10.44.0.0/29"), Container(id="c" * 64, name="crate")
+    crates = (BOX, crate, Container(id="d" * 64, name="chest"))
+    view = NodeView(node_id="id-node2", hostname="node2", observed_at=NOW, containers=crates)
+    there = swarm(lake=small, node_views=(view,))
+    together = [link(container, "node2") for container in crates]
+    assert blocked(plan(there, *together)) == []  # gateway, node2, three containers
+    assert blocked(plan(there, *together, link(SHELL, "node1"))) == ["no-room"]  # and node1, shell: one too many
+    taken = replace(there, attachments=(make_attachment(small, "f" * 64, node_id="id-node1"),))
+    assert blocked(plan(taken, link(BOX, "node2"), link(SHELL, "node1"))) == []  # node1 has its address already
 
 
 def test_a_node_that_did_not_answer_tells_no_containers() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from overlayweb.domain import attaching, network_settings, planners, replace_plans
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Level
+from overlayweb.domain.plans import Level, Meanwhile
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import IpamConfig, Mode, Network, Service, Swarm
@@ -27,7 +27,12 @@ def swarm(*services: Service, **changes: Any) -> Swarm:
 
 
 def on_backend(name: str = "shop_web", **changes: Any) -> Service:
-    return make_service(name, **{"published": (), "network_ids": ("id-backend",), "update_config": FIRST, **changes})
+    container = {"Healthcheck": {"Test": changes.pop("health", [])}, "Mounts": changes.pop("mounts", [])}
+    given = {"published": (), "network_ids": ("id-backend",), "update_config": FIRST, **changes}
+    service = make_service(name, **given)
+    document = service.spec.document()
+    document["TaskTemplate"]["ContainerSpec"] |= container
+    return replace(service, spec=Spec.of(document))
 
 
 def plan(there: Swarm, *, keep_name: bool = False, **changes: Any) -> ReplacePlan:
@@ -45,6 +50,65 @@ def test_start_first_services_are_never_dark_and_restart_twice() -> None:
     found = plan(swarm(on_backend(), make_service("wiki", published=())))
     assert [(e.service_name, e.restarts, e.dark_seconds) for e in found.effects] == [("shop_web", 2, 0.0)]
     assert found.blockers == ()
+
+
+def words(found: ReplacePlan) -> str:
+    return " ".join(found.keeps_working)
+
+
+@pytest.mark.parametrize(
+    ("service", "meanwhile", "why", "said"),
+    [
+        ({"health": ["CMD", "up"]}, Meanwhile.ANSWERS, "with a health check: it keeps answering", "1 service keeps"),
+        ({}, Meanwhile.UNPROVEN, "no health check in its spec", "nobody checks"),
+        ({"health": ["NONE"]}, Meanwhile.UNPROVEN, "no health check in its spec", "nobody checks"),
+        ({"update_config": None}, Meanwhile.SOME, "some of its containers run", "some containers"),
+        ({"update_config": {"Parallelism": 2}}, Meanwhile.DARK, "all its containers stop", ""),
+        ({"update_config": {"Parallelism": 0}}, Meanwhile.DARK, "all its containers stop", ""),
+        ({"replicas": 0, "update_config": None}, Meanwhile.NOTHING, "it has no containers", ""),
+        ({"replicas": 0}, Meanwhile.NOTHING, "it has no containers", ""),
+    ],
+)
+def test_no_more_is_promised_than_the_update_config_keeps(
+    service: dict[str, Any], meanwhile: Meanwhile, why: str, said: str
+) -> None:
+    found = plan(swarm(on_backend(**service)))
+    (effect,) = found.effects
+    assert (effect.meanwhile, why in effect.why) == (meanwhile, True)
+    assert bool(effect.dark_seconds) == (meanwhile is Meanwhile.DARK)
+    assert [text in words(found) for text in ("keeps answering", "nobody checks", "some containers")] == [
+        meanwhile is kind for kind in (Meanwhile.ANSWERS, Meanwhile.UNPROVEN, Meanwhile.SOME)
+    ]
+    assert said in words(found)
+    unchecked = "start-first-unchecked" in codes(found, Level.WARNING)
+    assert unchecked == (meanwhile is Meanwhile.UNPROVEN)
+
+
+def test_what_only_one_container_can_have_forbids_start_first() -> None:
+    mounts = [{"Type": "cluster", "Source": "disk"}, {"Type": "volume", "Source": "data"}]
+    found = plan(swarm(on_backend(mounts=mounts)))
+    assert "start-first-volume" in codes(found, Level.BLOCKER) & codes(found, Level.WARNING)
+    stops_first = plan(swarm(on_backend(mounts=mounts, update_config=None)))
+    assert "start-first-volume" not in codes(stops_first, Level.BLOCKER) | codes(stops_first, Level.WARNING)
+
+
+def test_a_network_that_is_not_attachable_takes_no_standalone_containers() -> None:
+    old = backend(attachable=True)
+    there = swarm(old=old, attachments=(make_attachment(old, "f00d" * 16, node_id="id-node2"),))
+    found = plan(there, attachable=False)
+    (said,) = [finding for finding in found.blockers if finding.code == "standalone-not-attachable"]
+    assert "f00df00df00d on node2" in said.message
+    assert plan(there).blockers == ()
+    assert plan(swarm(old=old), attachable=False).blockers == ()
+
+
+def test_what_has_no_field_here_is_named_as_left_behind() -> None:
+    old = backend(ipam_driver="weave", ipam_options=(("pool", "a"),), auxiliary=(("printer", "10.0.9.9"),))
+    (said,) = [row for row in plan(swarm(old=old)).findings if row.code == "ipam-left-behind"]
+    for part in ("IPAM driver weave", "IPAM option pool=a", "auxiliary address printer 10.0.9.9"):
+        assert part in said.message
+    plain = plan(swarm(old=backend(ipam_driver="default")))
+    assert "ipam-left-behind" not in codes(plain, Level.WARNING)
 
 
 def test_a_single_container_that_stops_first_is_dark_in_each_update_and_said_so() -> None:

@@ -89,6 +89,20 @@ def test_a_worker_that_never_came_up() -> None:
     assert (node.hostname, node.address, node.leader, node.labels) == ("", "", False, ())
 
 
+def test_what_a_network_s_ipam_has_beside_its_subnets() -> None:
+    rows = [
+        {"Subnet": "10.11.0.0/24", "AuxiliaryAddresses": {"printer": "10.11.0.9"}},
+        {"Subnet": "10.12.0.0/24", "AuxiliaryAddresses": {"camera": "10.12.0.9"}},
+        {"Subnet": "10.13.0.0/24"},
+    ]
+    raw = {"Id": "net1", "Name": "lake", "Scope": "swarm", "Driver": "overlay"}
+    network = reading.network({**raw, "IPAM": {"Driver": "weave", "Options": {"pool": "a"}, "Config": rows}})
+    assert (network.ipam_driver, network.ipam_options) == ("weave", (("pool", "a"),))
+    assert network.auxiliary == (("printer", "10.11.0.9"), ("camera", "10.12.0.9"))
+    bare = reading.network({**raw, "IPAM": {"Driver": "default", "Options": None, "Config": None}})
+    assert (bare.ipam_driver, bare.ipam_options, bare.auxiliary) == ("default", (), ())
+
+
 def test_an_inspected_ingress() -> None:
     network = reading.network(
         {

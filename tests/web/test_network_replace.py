@@ -19,7 +19,14 @@ def test_the_form_begins_with_the_settings_of_the_network(cluster: Cluster, as_a
 
 def test_the_preview_shows_each_service_and_the_phases(cluster: Cluster, as_author: Client) -> None:
     page = text(as_author.post(f"{FORM}/preview", TYPED))
-    for words in ("shop_web", "shop_worker", "onto both backend and backend-wide", "Remove backend", "10.31.0.0/22"):
+    for words in (
+        "shop_web",
+        "shop_worker",
+        "onto both backend and backend-wide",
+        "Remove backend",
+        "10.31.0.0/22",
+        "in part",
+    ):
         assert words in page
     assert "wiki" not in page
 

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from django.test import Client
 
+from overlayweb.domain import mtu_advice
+from overlayweb.domain.checks.fields import VXLAN_BYTES
 from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec
@@ -101,6 +104,31 @@ def test_options_and_names_that_docker_takes_in_silence(cluster: Cluster, as_aut
     said = beside(answer, "verdict-options")
     for words in ("driver.mtu has a field", "encrypted has a field", "is empty"):
         assert words in said
+
+
+@pytest.mark.parametrize("port", [4789, 7789])
+def test_the_data_path_and_what_encryption_covers_and_costs_is_said(
+    port: int, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    cluster.observation = codec.dump(replace(swarm, data_path_port=port))
+    cluster.save()
+    plain, encrypted = (mtu_advice.inner(assumed=1500, encrypted=secret) for secret in (False, True))
+    for path in (NEW, "/clusters/prod/networks/id-backend/replace"):
+        page = text(as_author.get(path))
+        assert f"VXLAN over UDP {port}, which takes {VXLAN_BYTES} bytes of each" in page
+        assert "IPsec ESP between the nodes" in page
+        assert "not what enters by published ports" in page
+        assert f"containers keep {encrypted} instead of {plain}" in page
+
+
+def test_auxiliary_addresses_are_refused_with_the_reason(cluster: Cluster, as_author: Client) -> None:
+    lines = "10.44.0.0/22 10.44.0.1 printer=10.44.0.9"
+    in_subnets = as_author.post(NEW, {**TYPED, "subnets": lines, "reason": "Why not"})
+    assert "Overlays hold no auxiliary addresses back" in beside(in_subnets, "verdict-subnets")
+    in_options = as_author.post(NEW, {**TYPED, "options": "aux-address=printer=10.44.0.9", "reason": "Why not"})
+    assert "Choose an IP range that leaves them out." in beside(in_options, "verdict-options")
+    assert (in_subnets.status_code, in_options.status_code) == (422, 422)
+    assert "No auxiliary addresses, which Swarm drops" in text(as_author.get(NEW))
 
 
 def test_a_free_block_is_picked_by_need(cluster: Cluster, as_author: Client) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from overlayweb.domain import container_plans, decoding, network_plans
+from overlayweb.domain import connect_plans, container_plans, decoding, network_plans
+from overlayweb.domain.connect_plans import ConnectRequest
 from overlayweb.domain.container_plans import ContainerLink, ContainerRequest
 from overlayweb.domain.decoding import Decoded
 from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.links import Link
 from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Request
@@ -35,6 +38,8 @@ pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
 TAKEN = "10.51.0.0/24"
 FULL_ID = 64
 HANGS = "state-new"
+LONGER_THAN_A_START = 5.0
+"""Seconds; a container of the lab runs one or two after it was asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,7 @@ FREE = "10.52.0.0/24"
         pytest.param({"subnets": "172.18.0.0/16"}, "overlay", "subnet-overlap", id="local-bridge"),
         pytest.param({"subnets": "192.168.0.0/16"}, "overlay", "subnet-overlap", id="node-addresses"),
         pytest.param({"subnets": "10.0.0.0/8"}, "", "subnet-overlap", id="too-large"),
+        pytest.param({"subnets": "12.0.0.0/7"}, "overlay", "subnet-too-large", id="7"),
         pytest.param({"subnets": "10.52.0.0/31"}, "", "subnet-too-small", id="31"),
         pytest.param({"subnets": "10.52.0.0/32"}, "", "subnet-too-small", id="32"),
         pytest.param({"subnets": f"{FREE} 10.52.0.0"}, "", "gateway-not-usable", id="gateway-is-network"),
@@ -158,6 +164,46 @@ def test_containers_that_hang_for_want_of_addresses_are_explained(rig: Rig) -> N
     rig.lab.manager.request("DELETE", f"/services/{full}")
     wait_until(lambda: not _on(rig, tiny), what="everybody to leave", timeout=30)
     rig.lab.manager.request("DELETE", f"/networks/{tiny}")
+
+
+def test_three_containers_on_three_nodes_do_not_fit_into_six_addresses_and_are_refused_first(rig: Rig) -> None:
+    """Gateway, VIP and three nodes take five. Docker starts one; on the other nodes they stay in PREPARING."""
+    tiny = _make(rig.lab, NetworkSettings(name="six", subnets=_subnets("10.58.0.0/29")))
+    wait_until(lambda: _listed(rig.lab, "six")["Driver"] == "overlay", what="six to be allocated", timeout=20)
+    outside = lab_services.create(rig.lab.manager, replicated("outside", replicas=3))
+    request = ConnectRequest(links=(Link(service_id=outside, network_id=tiny),))
+    assert "no-addresses" in {row.code for row in connect_plans.build(swarm=rig.swarm(), request=request).blockers}
+    trio = lab_services.create(rig.lab.manager, replicated("trio", replicas=3, networks=[tiny]))
+
+    def states() -> list[str]:
+        return sorted(row.state for row in rig.swarm().tasks_of(trio) if row.desired_state == "running")
+
+    wait_until(lambda: states() == ["preparing", "preparing", "running"], what="one to run", timeout=30)
+    time.sleep(LONGER_THAN_A_START)
+    assert states() == ["preparing", "preparing", "running"]
+    for service in (outside, trio):
+        rig.lab.manager.request("DELETE", f"/services/{service}")
+    wait_until(lambda: not _on(rig, tiny), what="everybody to leave", timeout=30)
+    rig.lab.manager.request("DELETE", f"/networks/{tiny}")
+
+
+def test_an_auxiliary_address_is_taken_in_silence_and_given_out(rig: Rig) -> None:
+    """Why the forms refuse them."""
+    body = overlay_body(settings=NetworkSettings(name="aux", subnets=_subnets("10.57.0.0/24")), labels={})
+    body["IPAM"]["Config"][0]["AuxiliaryAddresses"] = {"printer": "10.57.0.2"}
+    network_id = rig.lab.manager.request("POST", "/networks/create", body)["Id"]
+    wait_until(lambda: _listed(rig.lab, "aux")["Driver"] == "overlay", what="aux to be allocated", timeout=20)
+    service = lab_services.create(rig.lab.manager, replicated("printing", replicas=0, networks=[network_id]))
+
+    def vips() -> list[str]:
+        found = rig.lab.manager.request("GET", f"/services/{service}")["Endpoint"].get("VirtualIPs") or []
+        return [row.get("Addr", "") for row in found]
+
+    wait_until(lambda: bool(vips()), what="its VIP", timeout=20)
+    assert "AuxiliaryAddresses" not in _listed(rig.lab, "aux")["IPAM"]["Config"][0]
+    assert vips() == ["10.57.0.2/24"]
+    rig.lab.manager.request("DELETE", f"/services/{service}")
+    rig.lab.manager.request("DELETE", f"/networks/{network_id}")
 
 
 @pytest.fixture

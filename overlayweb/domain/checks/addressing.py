@@ -11,8 +11,19 @@ from overlayweb.domain.subnets import Subnet
 
 USUAL_PREFIX = 24
 
+SHORTEST_PREFIX = 8
+"""A shorter prefix takes in more than any private block has."""
+
+LARGEST_SENSIBLE_PREFIX = 16
+"""A /16 has 65,534 addresses for nodes, services and containers, more than any Swarm uses on one overlay."""
+
 IPV6_REASON = (
     "Overlay networks of Swarm carry IPv4 only: the engine takes an IPv6 subnet without an error and drops it."
+)
+
+AUXILIARY_REASON = (
+    "Overlays hold no auxiliary addresses back: Swarm takes them without an error and gives the addresses out. "
+    "Choose an IP range that leaves them out."
 )
 
 
@@ -87,10 +98,19 @@ def _unusable(case: Case, wanted: Subnet) -> Iterator[Finding]:
     if kind:
         message = f"{wanted} holds {kind} addresses, which no node routes to a container."
         yield _subnet_blocker("subnet-special", message, "Choose a private subnet.", _free_text(case))
+    elif wanted.prefix_length < SHORTEST_PREFIX:
+        yield _too_large(case, wanted, Level.BLOCKER)
     elif wanted.prefix_length > subnets.LONGEST_USABLE_PREFIX:
         message = f"A /{wanted.prefix_length} has no address for containers. Swarm takes it and never allocates it."
         yield _subnet_blocker("subnet-too-small", message, "Choose a larger subnet.", _free_text(case))
-    elif subnets.is_public(wanted):
+    else:
+        yield from _unwise(case, wanted)
+
+
+def _unwise(case: Case, wanted: Subnet) -> Iterator[Finding]:
+    if wanted.prefix_length < LARGEST_SENSIBLE_PREFIX:
+        yield _too_large(case, wanted, Level.WARNING)
+    if subnets.is_public(wanted):
         yield on_field(
             level=Level.WARNING,
             code="subnet-public",
@@ -99,6 +119,18 @@ def _unusable(case: Case, wanted: Subnet) -> Iterator[Finding]:
             remedy="Choose a private subnet, unless these addresses are yours.",
             suggestion=_free_text(case),
         )
+
+
+def _too_large(case: Case, wanted: Subnet, level: Level) -> Finding:
+    return on_field(
+        level=level,
+        code="subnet-too-large",
+        field="subnet",
+        message=f"{wanted} takes {wanted.size:,} addresses. The engine's allocator keeps a bitmap of them all, and the "
+        "larger the block, the more networks and hosts it collides with, now or later.",
+        remedy=f"Choose a /{LARGEST_SENSIBLE_PREFIX} at most: it holds 65,000 containers.",
+        suggestion=_free_text(case),
+    )
 
 
 def _unreadable(field: str, text: str, fallback: str) -> Finding:
