@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from overlayweb.domain import mtu_advice
-from overlayweb.domain.checks.fields import VXLAN_BYTES
+from overlayweb.domain import overlay_mtu
 from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec
@@ -112,10 +111,10 @@ def test_the_data_path_and_what_encryption_covers_and_costs_is_said(
 ) -> None:
     cluster.observation = codec.dump(replace(swarm, data_path_port=port))
     cluster.save()
-    plain, encrypted = (mtu_advice.inner(assumed=1500, encrypted=secret) for secret in (False, True))
+    plain, encrypted = (overlay_mtu.inner(assumed=1500, encrypted=secret) for secret in (False, True))
     for path in (NEW, "/clusters/prod/networks/id-backend/replace"):
         page = text(as_author.get(path))
-        assert f"VXLAN over UDP {port}, which takes {VXLAN_BYTES} bytes of each" in page
+        assert f"VXLAN over UDP {port}, which takes {overlay_mtu.VXLAN_BYTES} bytes of each" in page
         assert "IPsec ESP between the nodes" in page
         assert "not what enters by published ports" in page
         assert f"containers keep {encrypted} instead of {plain}" in page
