@@ -22,6 +22,15 @@ PHONE = ViewportSize(width=390, height=844)
 PATHS = (
     *("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people"),
     *("/clusters/prod/ingress/repair", "/clusters/prod/nodes", "/clusters/prod/edit", "/history/", "/jobs/"),
+    *("/clusters/prod/networks/", "/clusters/prod/networks/new", "/clusters/prod/networks/id-backend/"),
+    *(f"/clusters/prod/networks/id-backend/{page}" for page in ("connect", "replace", "delete", "containers")),
+    *(
+        "/clusters/prod/services/",
+        "/clusters/prod/services/id-shop_web/",
+        "/clusters/prod/services/id-shop_web/connect",
+    ),
+    *("/clusters/prod/reach", "/clusters/prod/addresses", "/clusters/prod/drift"),
+    *("/clusters/prod/readiness/", *(f"/clusters/prod/readiness/{page}" for page in ("join", "bridge"))),
 )
 
 
@@ -151,7 +160,9 @@ def test_no_page_breaks_the_policy_or_the_width(
 ) -> None:
     with window(live_server, as_administrator, phone=phone) as page:
         for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
-            page.goto(path)
+            answer = page.goto(path)
+            assert answer, path
+            assert answer.ok, path
             page.evaluate("document.querySelectorAll('details.fold').forEach(fold => fold.open = true)")
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wider <= 0, path
