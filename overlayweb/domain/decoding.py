@@ -172,7 +172,8 @@ _PLACE = _State(
 _PREPARING = _State(
     code="state-preparing",
     cause="A node works on it for longer than usual: it pulls the image, or waits for a network.",
-    remedy="Look at the node's log: `journalctl -u docker`. A wedged ingress shows like this too.",
+    remedy="Look at the node's log: `journalctl -u docker`. A wedged ingress shows like this too, and an overlay"
+    " without room for the node's own address.",
     place="ingress",
     label="See the ingress",
 )
@@ -195,7 +196,7 @@ _STATES = {
 _LOOKS = {
     "state-new": (evidence.states, evidence.unallocated, evidence.room),
     "state-pending": (evidence.states, evidence.placement),
-    "state-preparing": (evidence.states, evidence.image),
+    "state-preparing": (evidence.states, evidence.image, evidence.room),
     "state-orphaned": (evidence.nodes,),
 }
 

@@ -211,6 +211,11 @@ class Plan:
         return self._at(Level.NOTICE)
 
     @property
+    def unproven(self) -> bool:
+        """Whether the outage is not known: containers start first, and no health check tells when they answer."""
+        return any(effect.meanwhile is Meanwhile.UNPROVEN for effect in self.effects)
+
+    @property
     def outage_seconds(self) -> float:
         """The longest estimated time that any port is dark, in seconds."""
         return max((effect.dark_seconds for effect in self.effects), default=0.0)

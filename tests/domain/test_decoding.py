@@ -317,6 +317,18 @@ def test_a_task_in_new_shows_which_network_has_no_addresses() -> None:
     assert found.evidence[:2] == ("Its tasks: 1 new.", "Without addresses now: backend.")
 
 
+def test_a_task_in_preparing_shows_a_network_without_room() -> None:
+    """A full overlay leaves no address for the node itself: its containers stay in PREPARING without a word."""
+    made = [
+        make_swarm_task(SHOP, n, state="preparing", state_at=NOW - timedelta(minutes=5), network_ids=("id-backend",))
+        for n in (1, 2)
+    ]
+    swarm = make_swarm(services=[SHOP], swarm_tasks=made, networks=[make_network("backend", "10.8.0.0/30")])
+    found = decoding.of_service(swarm=swarm, service=SHOP)
+    assert found is not None
+    assert "backend 10.8.0.0/30 is full" in " ".join(found.evidence)
+
+
 def test_a_task_that_has_just_begun_does_not_hang_and_a_running_service_has_nothing() -> None:
     assert decoding.of_service(swarm=hanging("preparing", minutes=0.1), service=SHOP) is None
     assert decoding.of_service(swarm=SWARM, service=SHOP) is None

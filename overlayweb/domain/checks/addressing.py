@@ -126,8 +126,8 @@ def _too_large(case: Case, wanted: Subnet, level: Level) -> Finding:
         level=level,
         code="subnet-too-large",
         field="subnet",
-        message=f"{wanted} takes {wanted.size:,} addresses. The engine's allocator keeps a bitmap of them all, and the "
-        "larger the block, the more networks and hosts it collides with, now or later.",
+        message=f"{wanted} takes {wanted.size:,} addresses. The larger the block, the more networks and hosts it "
+        "collides with, now or later; Docker takes any size without a word.",
         remedy=f"Choose a /{LARGEST_SENSIBLE_PREFIX} at most: it holds 65,000 containers.",
         suggestion=_free_text(case),
     )
