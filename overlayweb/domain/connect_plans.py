@@ -92,12 +92,8 @@ def title(plan: Plan) -> str:
         words = [f"attach {', '.join(name for name, _ in rows[0].attached)}"] if rows[0].attached else []
         words += [f"detach {', '.join(rows[0].detached)}"] if rows[0].detached else []
         return f"{rows[0].service_name}: {', '.join(words)}"[:200]
-    return f"Connect {len(rows)} services: {', '.join(networks(plan))}"[:200]
-
-
-def networks(plan: Plan) -> list[str]:
-    """The names of the networks that services come onto or leave."""
-    return sorted({name for row in ConnectPlan.of(plan).rewirings for name in (*dict(row.attached), *row.detached)})
+    networks = sorted({name for row in rows for name in (*dict(row.attached), *row.detached)})
+    return f"Connect {len(rows)} services: {', '.join(networks)}"[:200]
 
 
 def _rewirings(

@@ -24,21 +24,14 @@ class Kind:
 
     ``build`` makes a plan from one observation and one request, pure: the same input, the same plan, every problem
     among its findings. Keywords: ``swarm``, ``request``, ``reserved``, ``timings``, ``history``. ``title``: what a
-    change request with such a plan is called. ``word``: the kind, for people. ``networks``: the names of the networks
-    that it makes, changes or removes. ``restores``: whether a job may be turned round after its point of no
+    change request with such a plan is called. ``restores``: whether a job may be turned round after its point of no
     return.
     """
 
     plan: type[Plan]
     build: Callable[..., Plan]
     title: Callable[[Plan], str]
-    word: str
-    networks: Callable[[Plan], Iterable[str]]
     restores: bool = False
-
-
-def _ingress_names(plan: Plan) -> Iterable[str]:
-    return (IngressPlan.of(plan).before.name, IngressPlan.of(plan).after.name)
 
 
 KINDS: dict[str, Kind] = {
@@ -46,54 +39,20 @@ KINDS: dict[str, Kind] = {
         plan=IngressPlan,
         build=ingress_plans.build,
         title=lambda plan: f"Rebuild ingress → {IngressPlan.of(plan).after.subnet}",
-        word="Ingress rebuild",
-        networks=_ingress_names,
         restores=True,
     ),
-    repair_plans.KIND: Kind(
-        plan=IngressPlan,
-        build=repair_plans.build,
-        title=lambda _plan: "Repair the routing mesh",
-        word="Mesh repair",
-        networks=_ingress_names,
-    ),
+    repair_plans.KIND: Kind(plan=IngressPlan, build=repair_plans.build, title=lambda _plan: "Repair the routing mesh"),
     network_plans.CREATE: Kind(
-        plan=network_plans.CreatePlan,
-        build=network_plans.create,
-        title=network_plans.create_title,
-        word="Overlay created",
-        networks=lambda plan: [network_plans.CreatePlan.of(plan).after.name],
+        plan=network_plans.CreatePlan, build=network_plans.create, title=network_plans.create_title
     ),
     network_plans.DELETE: Kind(
-        plan=network_plans.DeletePlan,
-        build=network_plans.delete,
-        title=network_plans.delete_title,
-        word="Overlay deleted",
-        networks=lambda plan: [network_plans.DeletePlan.of(plan).before.name],
+        plan=network_plans.DeletePlan, build=network_plans.delete, title=network_plans.delete_title
     ),
-    connect_plans.KIND: Kind(
-        plan=connect_plans.ConnectPlan,
-        build=connect_plans.build,
-        title=connect_plans.title,
-        word="Services connected",
-        networks=connect_plans.networks,
-    ),
+    connect_plans.KIND: Kind(plan=connect_plans.ConnectPlan, build=connect_plans.build, title=connect_plans.title),
     container_plans.KIND: Kind(
-        plan=container_plans.ContainerPlan,
-        build=container_plans.build,
-        title=container_plans.title,
-        word="Containers connected",
-        networks=lambda plan: [container_plans.ContainerPlan.of(plan).network_name],
+        plan=container_plans.ContainerPlan, build=container_plans.build, title=container_plans.title
     ),
-    replace_plans.KIND: Kind(
-        plan=replace_plans.ReplacePlan,
-        build=replace_plans.build,
-        title=replace_plans.title,
-        word="Overlay replaced",
-        networks=lambda plan: [
-            made.name for made in (replace_plans.ReplacePlan.of(plan).before, *replace_plans.ReplacePlan.of(plan).made)
-        ],
-    ),
+    replace_plans.KIND: Kind(plan=replace_plans.ReplacePlan, build=replace_plans.build, title=replace_plans.title),
 }
 
 

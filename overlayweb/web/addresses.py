@@ -41,11 +41,6 @@ class Line:
     zoom: str = ""
 
     @property
-    def network(self) -> bool:
-        """Whether it is a network of the Swarm, which has a page."""
-        return self.row is not None and self.row.range.kind in ("ingress", "overlay")
-
-    @property
     def word(self) -> str:
         """The kind in words."""
         return KIND_WORDS[self.row.range.kind] if self.row and self.row.range.kind != space.POOL else ""

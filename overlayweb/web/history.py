@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from overlayweb.domain import planners
+from overlayweb.domain import ingress_plans, repair_plans
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus, JobStatus
 from overlayweb.models import Approval, ChangeRequest, Cluster, JobService
 from overlayweb.web import job_board, job_clocks
@@ -43,7 +43,7 @@ OUTCOMES = [
     *((status, CHANGE_MARKS[status].word) for status in _CHANGE_OUTCOMES),
 ]
 
-KINDS = [("", "Any kind"), *((name, kind.word) for name, kind in planners.KINDS.items())]
+KINDS = [("", "Any kind"), (ingress_plans.KIND, "Ingress rebuild"), (repair_plans.KIND, "Mesh repair")]
 
 
 class Ended(TypedDict):

@@ -1,10 +1,9 @@
 """One overlay: what it is and who is on it; the form that makes one, and the page that takes one away."""
 
-import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 from django import forms
@@ -12,10 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, container_plans, network_plans, planners, reach, standalone
-from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX
+from overlayweb.domain import blocks, capacity, container_plans, network_plans, reach, standalone
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
-from overlayweb.domain.network_settings import NetworkSettings, of_network
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
@@ -99,7 +97,6 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
     vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
     boxes, by_node = standalone.seen_on(swarm, found), _by_node(swarm, found)
     names = {container.id: container.name for _, container in container_plans.known(swarm)}
-    settings = of_network(found)
     page = {
         "cluster": cluster,
         "sight": frame.of(request).sight,
@@ -110,10 +107,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "of_nodes": len(swarm.nodes),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
         "standalone": [(box, names.get(box.container_id, "")) for box in boxes],
-        "present": max(len({node for node, _ in by_node} | {box.hostname for box in boxes}), len(found.peers)),
-        "settings": settings,
-        "command": () if found.ingress or found.scope != "swarm" else (network_plans.create_line(settings),),
-        "origin": _origin(cluster, found),
+        "present": len({node for node, _ in by_node} | {box.hostname for box in boxes}),
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": _history(cluster, found),
         "raw": codec.dump(found),
@@ -219,18 +213,10 @@ def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service
 
 
 def _history(cluster: Cluster, found: Network) -> list[ChangeRequest]:
-    """Changes that were about a network of this name, or about the ingress, the latest first."""
-    named = json.dumps(found.name)
-    rows = cluster.changes.filter(plan_record__document__contains=named).select_related("author", "job", "plan_record")
-    about = (row for row in rows if found.name in planners.KINDS[row.kind].networks(row.plan_record.plan()))
-    return list(islice(about, HISTORY))
-
-
-def _origin(cluster: Cluster, found: Network) -> int | None:
-    """The job whose label the network has, if it ran on this cluster: labels can be copied."""
-    number = dict(found.labels).get(f"{JOB_LABEL_PREFIX}job", "")
-    job = cluster.jobs.filter(pk=int(number)).first() if number.isascii() and number.isdecimal() else None
-    return job.pk if job else None
+    """Changes whose title names the network, the latest first."""
+    rows = ChangeRequest.objects.filter(cluster=cluster, kind__startswith="network_").select_related("author", "job")
+    words = rows.filter(title__regex=rf"(^|[ →]){re.escape(found.name)}( |$)")
+    return list(words[:HISTORY])
 
 
 def _with_pick(cluster: Cluster, typed: Any) -> Any:

@@ -57,11 +57,6 @@ def test_a_cluster_that_was_never_seen(cluster: Cluster, as_author: Client) -> N
     assert as_author.get(PATH).status_code == 200
 
 
-def test_the_table_leads_to_the_networks(cluster: Cluster, as_author: Client) -> None:
-    page = as_author.get(PATH, {"at": "10.0.0.0/8"}).content.decode()
-    assert 'href="/clusters/prod/networks/id-backend/">backend</a>' in page
-
-
 def test_a_file_is_shown_before_it_is_imported(cluster: Cluster, as_administrator: Client) -> None:
     upload = SimpleUploadedFile("ranges.csv", FILE.encode())
     answer = as_administrator.post(IMPORT, {"file": upload})

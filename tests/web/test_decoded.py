@@ -4,12 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone
 
-from overlayweb.domain.swarm import NodeView, Swarm
+from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Event, codec
 from tests.domain.builders import make_network, make_service, make_swarm, make_swarm_task
 from tests.web import job_stories, wedges
@@ -90,35 +89,6 @@ def test_a_job_that_waits_explains_its_sentences_with_what_shows_now(db: None, a
     assert "The node still holds an ingress that the Swarm has removed." in notes
     assert "2 tasks of shop_web say so now." in notes
     assert "Somebody else, or Swarm itself, changed it between reading and writing." in beside(page, "job-log")
-
-
-def test_the_end_of_a_job_and_why_it_turned_back_are_explained(db: None, as_author: Client) -> None:
-    job = job_stories.started(job_stories.queued(job_stories.cluster())).job
-    job.status, job.outcome = "failed", "The engine says: update out of sequence."
-    job.finished_at = timezone.now()
-    job.save()
-    notes = beside(as_author.get(f"/jobs/{job.pk}/"), "job-notes")
-    assert "Somebody else, or Swarm itself, changed it between reading and writing." in notes
-
-
-def test_what_an_engine_said_to_an_administrator_is_explained(cluster: Cluster, as_administrator: Client) -> None:
-    now, error = timezone.now(), "Nothing listens at tcp://10.2.0.11:2376."
-    person = User.objects.create_user("somebody")
-    cluster.membership_actions.create(
-        person=person, kind="rotate", role="worker", asked_at=now, started_at=now, ended_at=now, error=error
-    )
-    assert "No engine listens there" in text(as_administrator.get("/clusters/prod/readiness/"))
-    Cluster.objects.update(error=error, observation="", observed_at=None)
-    assert "No engine listens there" in text(as_administrator.get("/clusters/prod/readiness/"))
-
-
-def test_what_a_nodes_engine_said_is_explained(cluster: Cluster, swarm: Swarm, as_administrator: Client) -> None:
-    node, error = swarm.nodes[1], "Nothing listens at tcp://10.2.0.11:2376."
-    cluster.node_endpoints.create(hostname=node.hostname, endpoint="tcp://10.2.0.11:2376")
-    view = NodeView(node_id=node.id, hostname=node.hostname, observed_at=timezone.now(), error=error)
-    see(cluster, replace(swarm, node_views=(view,)))
-    for page in ("/clusters/prod/nodes", "/clusters/prod/ingress/"):
-        assert "No engine listens there" in text(as_administrator.get(page)), page
 
 
 @pytest.mark.parametrize("words", ["", "all is well", "<b>bold</b>"])

@@ -9,9 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from overlayweb.domain import planners
 from overlayweb.domain.lifecycle import JobEvent
-from overlayweb.models import ChangeRequest, Cluster, Job
+from overlayweb.models import ChangeRequest, Job
 from overlayweb.services import approvals, changes
 from tests.web import job_stories
 from tests.web.test_job_page import text
@@ -134,13 +133,6 @@ def test_the_queries_do_not_grow_with_the_rows(as_author: Client, path: str) -> 
             as_author.get(path)
         counts.append(len(queries))
     assert counts[0] == counts[1]
-
-
-def test_each_kind_of_change_can_be_asked_for(as_author: Client, cluster: Cluster) -> None:
-    offered = as_author.get("/history/").content.decode()
-    for name in planners.KINDS:
-        assert f'<option value="{name}"' in offered
-        assert as_author.get("/history/", {"kind": name}).status_code == 200
 
 
 def withdrawn(change: ChangeRequest, more: int) -> None:

@@ -31,36 +31,6 @@ def test_what_uses_it_keeps_it_from_being_deleted_with_the_way_to_each(cluster: 
     assert "/networks/id-backend/delete" not in page.content.decode()
 
 
-def test_its_changes_are_those_that_were_about_it(cluster: Cluster, as_author: Client) -> None:
-    """Not those of networks whose name is in its own, nor those of a service of its name."""
-    assert "No change of it went through Overlayweb." in text(as_author.get("/clusters/prod/networks/id-backend/"))
-    both = {"shown": ["id-backend", "id-payments"], "on": ["id-payments"], "reason": "Payments call the shop."}
-    as_author.post("/clusters/prod/services/id-shop_web/connect", both)
-    as_author.post(NEW, {**TYPED, "name": "backend-lake", "reason": "Analytics needs one."})
-    change = "shop_web: attach payments, detach backend"
-    page = text(as_author.get("/clusters/prod/networks/id-backend/"))
-    assert change in page
-    assert "backend-lake" not in page
-    assert change in text(as_author.get("/clusters/prod/networks/id-payments/"))
-
-
-def test_its_options_labels_and_command_are_shown(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
-    labelled = (("com.overlayweb.job", "999"), ("team", "web"))
-    found = replace(swarm.networks[0], id="id-lake", name="lake", ingress=False, labels=labelled, peers=())
-    found = replace(found, attachable=True)
-    Cluster.objects.update(observation=codec.dump(replace(swarm, networks=(*swarm.networks, found))))
-    page = text(as_author.get("/clusters/prod/networks/id-lake/"))
-    assert "team=web" in page
-    assert "docker network create --driver overlay --attachable --subnet" in page
-    assert "--label team=web lake" in page
-    assert "job 999" not in page, "a label is copied easily; only jobs of this cluster made it"
-    assert "Peers: not known" in page
-
-
-def test_a_reader_sees_what_keeps_it_from_being_deleted(cluster: Cluster, as_reader: Client) -> None:
-    assert "Detach it first." in beside(as_reader.get("/clusters/prod/networks/id-backend/"), "in-use")
-
-
 def test_a_reader_sees_it_without_buttons(cluster: Cluster, as_reader: Client) -> None:
     page = text(as_reader.get("/clusters/prod/networks/id-backend/"))
     assert "shop_web" in page
