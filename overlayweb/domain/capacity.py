@@ -83,6 +83,11 @@ class Filling:
         return self.need.total if self.measured is None else self.measured
 
     @property
+    def left(self) -> int:
+        """Addresses that are free now, before anything updates."""
+        return max(0, self.usable - self.used)
+
+    @property
     def peak(self) -> int:
         """Addresses that are taken at the worst moment of an update of everything on it."""
         return self.used + self.updating

@@ -48,6 +48,12 @@ class ConnectPlan(Plan):
     request: ConnectRequest
     rewirings: tuple[Rewiring, ...] = ()
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that a service is attached to or detached from."""
+        attached = {name for row in self.rewirings for name, _ in row.attached}
+        return tuple(sorted(attached | {name for row in self.rewirings for name in row.detached}))
+
 
 def build(
     *,
@@ -87,13 +93,13 @@ def build(
 
 def title(plan: Plan) -> str:
     """What a change request with this plan is called."""
-    rows = ConnectPlan.of(plan).rewirings
+    plan = ConnectPlan.of(plan)
+    rows = plan.rewirings
     if len(rows) == 1:
         words = [f"attach {', '.join(name for name, _ in rows[0].attached)}"] if rows[0].attached else []
         words += [f"detach {', '.join(rows[0].detached)}"] if rows[0].detached else []
         return f"{rows[0].service_name}: {', '.join(words)}"[:200]
-    networks = sorted({name for row in rows for name in (*dict(row.attached), *row.detached)})
-    return f"Connect {len(rows)} services: {', '.join(networks)}"[:200]
+    return f"Connect {len(rows)} services: {', '.join(plan.networks)}"[:200]
 
 
 def _rewirings(

@@ -61,6 +61,11 @@ class ContainerPlan(NetworkPlan):
     network_name: str = ""
     joinings: tuple[Joining, ...] = ()
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The one network."""
+        return (self.network_name,)
+
 
 def known(swarm: Swarm) -> tuple[tuple[Node, Container], ...]:
     """The standalone containers of the nodes that were asked themselves, by node and name."""

@@ -14,6 +14,9 @@ VXLAN_IDS_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 JOB_LABEL_PREFIX = "com.overlayweb."
 """Labels by which a job finds again what it created: not a person's to choose."""
 
+JOB_LABEL = f"{JOB_LABEL_PREFIX}job"
+"""On each network that a job makes: the job's number, then which of its networks it is, as in ``12-1``."""
+
 
 def settings_of(network: Network) -> IngressSettings:
     """The settings that a network has: its first IPv4 subnet, its MTU where that is a number, a person's labels."""

@@ -122,6 +122,15 @@ def services(swarm: Swarm) -> tuple[ListedService, ...]:
     return tuple(_service(swarm, service, names) for service in swarm.services)
 
 
+def nodes_on(*, swarm: Swarm, network: Network) -> int:
+    """On how many nodes the network is, as far as a manager shows it: by containers or by peers."""
+    return _nodes_on(network, _uses(swarm)[network.id])
+
+
+def _nodes_on(network: Network, use: _Use) -> int:
+    return max(len(use.nodes), len(network.peers))
+
+
 def _uses(swarm: Swarm) -> Mapping[str, _Use]:
     uses: dict[str, _Use] = defaultdict(lambda: _Use(set(), 0, set()))
     for service in swarm.services:
@@ -165,7 +174,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         stack=stack,
         services=len(use.services),
         containers=use.containers,
-        nodes=max(len(use.nodes), len(network.peers)),
+        nodes=_nodes_on(network, use),
         used=filling.used if filling else 0,
         usable=filling.usable if filling else 0,
         words=_words(network.name, stack, blocks, network.driver, network.id),

@@ -49,6 +49,11 @@ class CreatePlan(NetworkPlan):
         """The one network."""
         return (self.after,)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The one network."""
+        return (self.after.name,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Request):
@@ -63,6 +68,11 @@ class DeletePlan(NetworkPlan):
 
     request: DeleteRequest
     before: NetworkSettings
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The one network."""
+        return (self.before.name,)
 
 
 def create(

@@ -220,6 +220,11 @@ class Plan:
         """The longest estimated time that any port is dark, in seconds."""
         return max((effect.dark_seconds for effect in self.effects), default=0.0)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The overlays that the plan makes, changes or takes away, by name; the ingress is none of them."""
+        return ()
+
     def _at(self, level: Level) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.level is level)
 

@@ -62,6 +62,11 @@ class ReplacePlan(NetworkPlan):
         """The networks that the job makes, in order."""
         return (self.interim, self.after) if self.interim else (self.after,)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The old one, and what is made in its place."""
+        return (self.before.name, *(made.name for made in self.made))
+
 
 def build(
     *,

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from overlayweb.domain import ingress_plans, lifecycle, planners, policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
-from overlayweb.domain.plans import Plan, Request
+from overlayweb.domain.plans import IngressPlan, Plan, Request
+from overlayweb.domain.specs import canonical
+from overlayweb.domain.swarm import Network
 from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
 from overlayweb.services import roles, timings
 
@@ -104,6 +107,20 @@ def recheck(*, change: ChangeRequest) -> Recheck:
         moved=planners.drift(before=frozen, now=now),
         blockers=tuple(finding.message for finding in now.blockers),
     )
+
+
+def of_network(*, cluster: Cluster, network: Network, most: int) -> list[ChangeRequest]:
+    """The latest changes whose plans are about the network, by its name, which outlives its id; ``most`` at most."""
+    kinds = [key for key, kind in planners.KINDS.items() if issubclass(kind.plan, IngressPlan) == network.ingress]
+    asked = ChangeRequest.objects.filter(cluster=cluster, kind__in=kinds).select_related("author")
+    if network.ingress:
+        return list(asked[:most])
+    # The text finds the few that may be meant on any database; the plan itself tells which are.
+    likely = asked.filter(plan_record__document__contains=canonical(network.name)).select_related(
+        "author", "plan_record"
+    )
+    meant = (row for row in likely.iterator(chunk_size=most) if network.name in row.plan_record.plan().networks)
+    return list(islice(meant, most))
 
 
 def move(change: ChangeRequest, event: ChangeEvent, *, reason: str, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from overlayweb.domain.drift import Approved, Drift, Report
 from overlayweb.domain.lifecycle import HOLDS_CLUSTER, JobStatus
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.standings import Standing, Subject
+from overlayweb.domain.swarm import Network
 from overlayweb.models import Adoption, Cluster, Job, codec
 from overlayweb.services import roles
 
@@ -80,6 +81,12 @@ def of_network(*, cluster: Cluster, name: str) -> Drift | None:
     found = report(cluster=cluster)
     rows = found.drifts if found else ()
     return next((row for row in rows if row.subject is Subject.NETWORK and row.name == name), None)
+
+
+def adoptions_of(*, cluster: Cluster, network: Network) -> QuerySet[Adoption]:
+    """Each time that somebody adopted the network as it was found, the latest first."""
+    key = {"subject": Subject.INGRESS} if network.ingress else {"subject": Subject.NETWORK, "name": network.name}
+    return cluster.adoptions.filter(**key).select_related("person")
 
 
 def network_as_approved(*, cluster: Cluster, name: str) -> NetworkSettings | None:

@@ -17,10 +17,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from overlayweb.domain import ingress_plans, repair_plans
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus, JobStatus
 from overlayweb.models import Approval, ChangeRequest, Cluster, JobService
-from overlayweb.web import job_board, job_clocks
+from overlayweb.web import job_board, job_clocks, kinds
 from overlayweb.web.job_clocks import Mark
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ OUTCOMES = [
     *((status, CHANGE_MARKS[status].word) for status in _CHANGE_OUTCOMES),
 ]
 
-KINDS = [("", "Any kind"), (ingress_plans.KIND, "Ingress rebuild"), (repair_plans.KIND, "Mesh repair")]
+KINDS = [("", "Any kind"), *((kind, look.name) for kind, look in kinds.LOOKS.items())]
 
 
 class Ended(TypedDict):

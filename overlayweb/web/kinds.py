@@ -12,27 +12,48 @@ from overlayweb.web import connect, containers, ingress, network_replace, networ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """``impact``, ``plan``: template parts with the numbers of a plan and the rest of it; they get ``plan``.
+    """``name``: what the kind is called in a list to choose from.
+
+    ``impact``, ``plan``: template parts with the numbers of a plan and the rest of it; they get ``plan``.
 
     ``again``: answers with the form, filled with what an older change asked for, or takes what was posted from it.
     """
 
+    name: str
     impact: str
     plan: str
     again: Callable[[HttpRequest, ChangeRequest], HttpResponse]
 
 
-_NETWORK = Look(impact="parts/network_impact.html", plan="parts/network_plan.html", again=networks.again)
 LOOKS: dict[str, Look] = {
-    ingress_plans.KIND: Look(impact="parts/impact.html", plan="parts/plan.html", again=ingress.again),
-    repair_plans.KIND: Look(impact="parts/repair_impact.html", plan="parts/repair_plan.html", again=ingress.again),
-    network_plans.CREATE: _NETWORK,
-    network_plans.DELETE: _NETWORK,
-    connect_plans.KIND: Look(impact="parts/connect_impact.html", plan="parts/connect_plan.html", again=connect.again),
-    container_plans.KIND: Look(
-        impact="parts/network_impact.html", plan="parts/container_plan.html", again=containers.again
+    ingress_plans.KIND: Look(
+        name="Ingress rebuild", impact="parts/impact.html", plan="parts/plan.html", again=ingress.again
+    ),
+    repair_plans.KIND: Look(
+        name="Mesh repair", impact="parts/repair_impact.html", plan="parts/repair_plan.html", again=ingress.again
+    ),
+    network_plans.CREATE: Look(
+        name="New network", impact="parts/network_impact.html", plan="parts/network_plan.html", again=networks.again
     ),
     replace_plans.KIND: Look(
-        impact="parts/replace_impact.html", plan="parts/replace_plan.html", again=network_replace.again
+        name="Replaced network",
+        impact="parts/replace_impact.html",
+        plan="parts/replace_plan.html",
+        again=network_replace.again,
+    ),
+    network_plans.DELETE: Look(
+        name="Deleted network", impact="parts/network_impact.html", plan="parts/network_plan.html", again=networks.again
+    ),
+    connect_plans.KIND: Look(
+        name="Connected services",
+        impact="parts/connect_impact.html",
+        plan="parts/connect_plan.html",
+        again=connect.again,
+    ),
+    container_plans.KIND: Look(
+        name="Connected containers",
+        impact="parts/network_impact.html",
+        plan="parts/container_plan.html",
+        again=containers.again,
     ),
 }

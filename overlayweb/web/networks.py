@@ -1,6 +1,6 @@
 """One overlay: what it is and who is on it; the form that makes one, and the page that takes one away."""
 
-import re
+import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, container_plans, network_plans, reach, standalone
+from overlayweb.domain import blocks, capacity, container_plans, inventory, network_plans, reach, standalone
+from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
-from overlayweb.domain.network_settings import NetworkSettings
+from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
-from overlayweb.models import ChangeRequest, Cluster, codec, reserved_ranges
+from overlayweb.models import ChangeRequest, Cluster, Job, codec, reserved_ranges
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking, frame
 from overlayweb.web.access import asker
@@ -95,22 +96,26 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
     swarm, found = _found(cluster, network_id)
     attached = [service for service in swarm.services if network_id in service.network_ids]
     vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
-    boxes, by_node = standalone.seen_on(swarm, found), _by_node(swarm, found)
     names = {container.id: container.name for _, container in container_plans.known(swarm)}
+    settings = of_network(found)
     page = {
         "cluster": cluster,
         "sight": frame.of(request).sight,
         "swarm": swarm,
         "network": found,
+        "settings": settings,
+        "commands": [network_plans.create_line(settings)],
+        "origin": _origin(cluster, found),
         "services": [(s, vips[s.id], reach.aliases_of(s.spec).get(network_id, ())) for s in attached],
-        "nodes": by_node,
-        "of_nodes": len(swarm.nodes),
+        "nodes": _by_node(swarm, found),
         "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
-        "standalone": [(box, names.get(box.container_id, "")) for box in boxes],
-        "present": len({node for node, _ in by_node} | {box.hostname for box in boxes}),
+        "standalone": [(box, names.get(box.container_id, "")) for box in standalone.seen_on(swarm, found)],
+        "of_nodes": len(swarm.nodes),
+        "present": inventory.nodes_on(swarm=swarm, network=found),
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
-        "history": _history(cluster, found),
-        "raw": codec.dump(found),
+        "history": changes.of_network(cluster=cluster, network=found, most=HISTORY),
+        "adoptions": drifts.adoptions_of(cluster=cluster, network=found)[:HISTORY],
+        "raw": json.dumps(json.loads(codec.dump(found)), indent=2, ensure_ascii=False),
     }
     return render(request, "network.html", page)
 
@@ -212,11 +217,10 @@ def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service
     ]
 
 
-def _history(cluster: Cluster, found: Network) -> list[ChangeRequest]:
-    """Changes whose title names the network, the latest first."""
-    rows = ChangeRequest.objects.filter(cluster=cluster, kind__startswith="network_").select_related("author", "job")
-    words = rows.filter(title__regex=rf"(^|[ →]){re.escape(found.name)}( |$)")
-    return list(words[:HISTORY])
+def _origin(cluster: Cluster, found: Network) -> Job | None:
+    """The job that made the network, by the mark that jobs leave on it: the job's number and what it made."""
+    number = dict(found.labels).get(JOB_LABEL, "").partition("-")[0]
+    return cluster.jobs.filter(pk=int(number)).select_related("change").first() if number.isdecimal() else None
 
 
 def _with_pick(cluster: Cluster, typed: Any) -> Any:

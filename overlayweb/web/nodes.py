@@ -58,6 +58,7 @@ def _page(request: HttpRequest, cluster: Cluster, edited: NodeEndpoint | None) -
         "form": form,
         "edited": edited,
         "names": hostnames,
+        "swarm": swarm,
         "rows": [(row, registered.pop(row.node.hostname, None)) for row in rows],
         "gone": list(registered.values()),
     }

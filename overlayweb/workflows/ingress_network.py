@@ -3,13 +3,12 @@
 import ipaddress
 
 from overlayweb.domain import repair_plans, specs
+from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressPlan, IngressSettings
 from overlayweb.domain.swarm import Network
 from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
-
-JOB_LABEL = "com.overlayweb.job"
 
 REMOVE_SECONDS = 60.0
 CREATE_CONFLICT_SECONDS = 60.0

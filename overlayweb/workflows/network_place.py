@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from overlayweb.domain import standalone, subnets
+from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.network_plans import NetworkPlan
 from overlayweb.domain.network_settings import NetworkSettings
@@ -16,8 +17,6 @@ from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.models import Event
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
-MARK = "com.overlayweb.job"
-"""A label of each network that a job makes: its number and which of its networks this is, ``12-1``."""
 ALLOCATED_WITHIN = 10.0
 NAME_FREE_WITHIN = 60.0
 GONE_WITHIN = 60.0
@@ -72,7 +71,7 @@ def place(context: Context) -> Place:
     """Look where things stand. One that the Swarm removed and the manager's node still holds is not there."""
     listed = [network for network in context.engine.networks() if network.scope == "swarm"]
     old = next((n for n in listed if n.id == plan_of(context).network_id), None)
-    made = [next((n for n in listed if (MARK, _mark(context, number)) in n.labels), None) for number in (1, 2)]
+    made = [next((n for n in listed if (JOB_LABEL, _mark(context, number)) in n.labels), None) for number in (1, 2)]
     there = [_registered(context, network) for network in (old, *made)]
     ids = {plan_of(context).network_id, *(n.id for n in made if n is not None), *_remembered(context)}
     return Place(old=there[0], first=there[1], second=there[2], ids=frozenset(ids))
@@ -150,7 +149,7 @@ def _made(context: Context, number: int, settings: NetworkSettings) -> Network:
             return ""
         context.ledger.intend(context.step, create=settings.name)
         try:
-            context.engine.create_network(settings=settings, labels={MARK: _mark(context, number)})
+            context.engine.create_network(settings=settings, labels={JOB_LABEL: _mark(context, number)})
         except AlreadyExists as error:
             if _ours(context, number) is not None:
                 return "It was made by a call whose answer was lost"

@@ -91,3 +91,11 @@ def test_one_error_keeps_everything_out(cluster: Cluster, as_administrator: Clie
 def test_a_file_that_cannot_be_read(cluster: Cluster, as_administrator: Client, content: bytes, said: str) -> None:
     files = {"file": SimpleUploadedFile("ranges.csv", content)} if content else {}
     assert said in text(as_administrator.post(IMPORT, files))
+
+
+def test_overlays_of_the_table_lead_to_their_pages(cluster: Cluster, as_reader: Client) -> None:
+    html = as_reader.get("/clusters/prod/addresses?at=10.0.0.0/8").content.decode()
+    for name in ("backend", "ingress"):
+        path = re.search(rf'<a href="(/clusters/prod/networks/[^"]+/)">{name}</a>', html)
+        assert path is not None
+        assert as_reader.get(path[1]).status_code == 200

@@ -4,12 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone
 
-from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, Event, codec
+from overlayweb.domain import decoding
+from overlayweb.domain.readiness import Check, EngineView, Membership
+from overlayweb.domain.swarm import NodeView, Swarm
+from overlayweb.models import Cluster, Event, MembershipAction, NodeEndpoint, ReadinessCheck, codec
+from overlayweb.models.readiness import ActionKind
 from tests.domain.builders import make_network, make_service, make_swarm, make_swarm_task
 from tests.web import job_stories, wedges
 from tests.web.pages import beside, text
@@ -125,3 +129,54 @@ def test_a_paused_update_is_told_on_the_services_page(cluster: Cluster, as_autho
     said = beside(as_author.get("/clusters/prod/services/id-shop_web/"), "update")
     assert "Its update is paused" in said
     assert "update paused due to failure" in said
+
+
+X509 = "x509: certificate signed by unknown authority"
+
+
+def explains(said: str) -> bool:
+    """Whether both the cause and the next action of ``X509`` are told."""
+    known = decoding.decode(X509)
+    assert known is not None
+    return all(words.replace("`", "") in said for words in (known.cause, known.remedy))
+
+
+@pytest.mark.parametrize(("ending", "status"), [("", "failed"), ("failed", "running")], ids=["ended", "turned back"])
+def test_how_a_job_fails_is_explained(db: None, as_reader: Client, ending: str, status: str) -> None:
+    job = job_stories.started(job_stories.queued(job_stories.cluster())).job
+    see(job.cluster, make_swarm())
+    job.outcome, job.ending, job.status = f"Create ingress failed: {X509}.", ending, status
+    job.save()
+    assert explains(beside(as_reader.get(f"/jobs/{job.pk}/"), "job-notes"))
+
+
+def test_why_an_act_of_membership_failed_is_explained(cluster: Cluster, as_reader: Client, administrator: User) -> None:
+    now = timezone.now()
+    MembershipAction.objects.create(
+        cluster=cluster, person=administrator, kind=ActionKind.JOIN, asked_at=now, ended_at=now, error=X509
+    )
+    assert explains(text(as_reader.get("/clusters/prod/readiness/")))
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        EngineView(hostname="node2", membership=Membership.BROKEN, swarm_error=X509),
+        EngineView(hostname="", error=X509),
+    ],
+    ids=["kept from its Swarm", "not asked"],
+)
+def test_why_an_engine_is_in_no_swarm_is_explained(cluster: Cluster, as_reader: Client, engine: EngineView) -> None:
+    Cluster.objects.update(observation="", observed_at=None)
+    now = timezone.now()
+    check = codec.dump(Check(checked_at=now, engine=engine, ports=()))
+    ReadinessCheck.objects.create(cluster=cluster, asked_at=now, checked_at=now, result=check)
+    assert explains(text(as_reader.get("/clusters/prod/readiness/")))
+
+
+@pytest.mark.parametrize("path", ["nodes", "ingress/"])
+def test_why_a_node_was_not_asked_is_explained(cluster: Cluster, as_administrator: Client, path: str) -> None:
+    NodeEndpoint.objects.create(cluster=cluster, hostname="node1", endpoint="tcp://10.0.0.1:2376")
+    view = NodeView(node_id="id-node1", hostname="node1", observed_at=timezone.now(), error=X509)
+    see(cluster, make_swarm(node_views=(view,)))
+    assert explains(text(as_administrator.get(f"/clusters/prod/{path}")))

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from overlayweb.domain import planners
 from overlayweb.domain.lifecycle import JobEvent
 from overlayweb.models import ChangeRequest, Job
 from overlayweb.services import approvals, changes
@@ -151,3 +152,10 @@ def withdrawn(change: ChangeRequest, more: int) -> None:
         )
         for n in range(more)
     )
+
+
+def test_every_kind_of_change_can_be_chosen(as_author: Client, past: None) -> None:
+    html = as_author.get("/history/").content.decode()
+    assert [kind for kind in planners.KINDS if f'<option value="{kind}">' not in html] == []
+    assert found(as_author, "kind=network_create") == []
+    assert len(found(as_author, "kind=ingress_rebuild")) == 4

@@ -1,15 +1,22 @@
 """One network: its page, the form that makes one, and the page that takes one away."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from overlayweb.domain import overlay_mtu
-from overlayweb.domain.network_plans import CreatePlan
+from overlayweb.domain import connect_plans, ingress_plans, network_plans, overlay_mtu
+from overlayweb.domain.connect_plans import ConnectRequest
+from overlayweb.domain.links import Link
+from overlayweb.domain.network_plans import CreatePlan, DeleteRequest
+from overlayweb.domain.plans import Request
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import ChangeRequest, Cluster, codec
-from tests.domain.builders import make_attachment
+from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec
+from overlayweb.services import changes
+from tests.domain.builders import make_attachment, make_request
 from tests.web.pages import beside, text, value
 
 NEW = "/clusters/prod/networks/new"
@@ -135,3 +142,95 @@ def test_standalone_containers_are_shown_with_the_way_off(cluster: Cluster, swar
     page = text(as_author.get("/clusters/prod/networks/id-backend/"))
     assert "f00df00df00d node1 docker network disconnect backend f00df00df00d" in page
     assert "Standalone container f00df00df00d on node1 is connected to backend." in page
+
+
+def test_readers_too_read_what_keeps_it(cluster: Cluster, as_reader: Client) -> None:
+    page = as_reader.get("/clusters/prod/networks/id-backend/")
+    assert "shop_web is attached to backend." in beside(page, "in-use")
+    assert "Look again" not in beside(page, "in-use")
+
+
+def test_the_delete_page_links_each_reason(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+    backend = next(network for network in swarm.networks if network.name == "backend")
+    box = make_attachment(backend, "f00d" * 16)
+    see(cluster, replace(swarm, attachments=(box,)))
+    html = as_author.get("/clusters/prod/networks/id-backend/delete").content.decode()
+    assert 'href="/clusters/prod/services/id-shop_web/">Open shop_web</a>' in html
+    assert 'href="/clusters/prod/networks/id-backend/containers">Disconnect it here</a>' in html
+
+
+def test_its_settings_are_shown_with_the_command_that_would_make_it(
+    cluster: Cluster, swarm: Swarm, change: ChangeRequest, as_reader: Client
+) -> None:
+    job = Job.objects.create(change=change, cluster=cluster, kind=change.kind, created_at=timezone.now())
+    labels = (("team", "shop"), ("com.overlayweb.job", f"{job.pk}-1"))
+    see_backend(cluster, swarm, labels=labels, options=(("com.example.depth", "3"),))
+    page = as_reader.get("/clusters/prod/networks/id-backend/")
+    words = text(page)
+    assert "Driver options com.example.depth=3 Labels team=shop Made by" in words
+    assert f'href="/jobs/{job.pk}/">job {job.pk}: {change.title}</a>' in page.content.decode()
+    assert "docker network create --driver overlay --attachable --subnet 10.0.9.0/24" in words
+    assert "Free 247 addresses, estimated; room for" in words
+    assert "Peers: not known" in words
+    assert "As Overlayweb recorded it" in words
+
+
+@pytest.mark.parametrize("label", ["", "12", "x-1", "9" * 30])
+def test_a_label_that_names_no_job_here_links_nowhere(
+    cluster: Cluster, swarm: Swarm, as_reader: Client, label: str
+) -> None:
+    see_backend(cluster, swarm, labels=(("com.overlayweb.job", label),))
+    assert "Made by" not in text(as_reader.get("/clusters/prod/networks/id-backend/"))
+
+
+def test_peers_count_as_they_do_in_the_list(cluster: Cluster, swarm: Swarm, as_reader: Client) -> None:
+    see_backend(cluster, replace(swarm, swarm_tasks=()), peers=("192.168.50.11", "192.168.50.12"))
+    assert "present on 2 of 3 nodes" in text(as_reader.get("/clusters/prod/networks/id-backend/"))
+
+
+def test_every_kind_of_change_that_touches_it_is_its_history(
+    cluster: Cluster, swarm: Swarm, author: User, as_reader: Client
+) -> None:
+    def asked(kind: str, request: Request) -> None:
+        changes.submit(
+            cluster=cluster, kind=kind, request=request, author=author, reason="It is time.", now=timezone.now()
+        )
+
+    def told(name: str) -> str:
+        return beside(as_reader.get(f"/clusters/prod/networks/{name}/"), "changes")
+
+    payments, shop = replace(swarm.networks[-1], attachable=True), swarm.services[0]
+    see(cluster, replace(swarm, networks=(*swarm.networks[:-1], payments)))
+    for name in ("id-backend", "id-payments", swarm.ingress_networks[0].id):
+        assert "was asked for here" in told(name)
+    asked(connect_plans.KIND, ConnectRequest(links=(Link(service_id=shop.id, network_id=payments.id),)))
+    both = [Link(service_id=row.id, network_id=payments.id) for row in swarm.services[:2]]
+    asked(connect_plans.KIND, ConnectRequest(links=tuple(both)))
+    asked(network_plans.DELETE, DeleteRequest(network_id=payments.id))
+    asked(ingress_plans.KIND, make_request("10.11.0.0/16"))
+    said = told("id-payments")
+    for words in ("shop_web: attach payments", "Connect 2 services: payments", "Delete payments"):
+        assert words in said
+    assert "Rebuild ingress" not in said
+    assert "was asked for here" in told("id-backend")
+    assert "Rebuild ingress → 10.11.0.0/16" in told(swarm.ingress_networks[0].id)
+
+
+def test_who_adopted_it_stands_in_its_history(cluster: Cluster, author: User, as_reader: Client) -> None:
+    Adoption.objects.create(
+        cluster=cluster, subject="network", name="backend", person=author, reason="It is right.", at=timezone.now()
+    )
+    assert "Adopted as it was found Ana Author, just now : It is right." in beside(
+        as_reader.get("/clusters/prod/networks/id-backend/"), "changes"
+    )
+
+
+def see(cluster: Cluster, swarm: Swarm) -> None:
+    cluster.observation = codec.dump(swarm)
+    cluster.save()
+
+
+def see_backend(cluster: Cluster, swarm: Swarm, **settings: Any) -> None:
+    """A look that finds backend with these settings."""
+    networks = (replace(row, **settings) if row.name == "backend" else row for row in swarm.networks)
+    see(cluster, replace(swarm, networks=tuple(networks)))
