@@ -176,7 +176,11 @@ class Worker:
 
     def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Wait for its end; returns the exit code, -9 when it was killed."""
-        return self.process.wait(timeout=seconds)
+        try:
+            return self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            told = "\n".join(f"{event.at:%H:%M:%S} {event}" for event in self.job.events.order_by("seq"))
+            raise AssertionError(f"The worker did not end within {seconds:g} s. The job so far:\n{told}") from None
 
     def end(self) -> None:
         """Kill it if it still runs."""
