@@ -110,10 +110,10 @@ class Rig:
         finally:
             worker.end()
 
-    def run(self, job: Job) -> Job:
-        """Carry the job on until it rests."""
+    def run(self, job: Job, *, seconds: float = WAIT_SECONDS) -> Job:
+        """Carry the job on until it rests, for which it gets this long."""
         with self.worker(job) as worker:
-            worker.wait()
+            worker.wait(seconds)
         job.refresh_from_db()
         return job
 
