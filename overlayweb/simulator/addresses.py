@@ -80,7 +80,7 @@ class Pools:
     """
 
     def __init__(self, *, pools: Iterable[str], subnet_size: int, goes_on: bool, old: bool) -> None:
-        self._pools = [ipaddress.IPv4Network(pool) for pool in pools]
+        self._pools = [ipaddress.IPv4Network(pool, strict=False) for pool in pools]
         self._size = subnet_size
         self._goes_on = goes_on
         self._old = old
@@ -92,7 +92,10 @@ class Pools:
         """Take the asked subnet, or the next of the pools. Returns what the network's IPAM will say.
 
         Raises NoAddressError where it overlaps one that is taken. With an IPRange the engine does not look at all.
+        Pools without a size end its allocator for good: then it takes none at all.
         """
+        if not self._size:
+            raise NoAddressError("invalid pools size: 0")
         asked = config.get("Subnet", "")
         block = ipaddress.IPv4Network(asked, strict=False) if asked else self._next_block()
         if asked:

@@ -1,6 +1,6 @@
 """What each node's engine holds for itself: its containers, its own networks, its log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from overlayweb.simulator.records import Network, Node, SwarmTask
 
@@ -80,6 +80,12 @@ class Daemon:
     def held_ingress(self) -> LocalNetwork | None:
         """The ingress whose sandbox is on this node; there can be only one."""
         return next((local for local in self.networks.values() if local.ingress), None)
+
+    def leave(self) -> None:
+        """Be in no Swarm any more: what it has of its own stays."""
+        self.node = replace(self.node, id="", spec={"Role": "", "Availability": ""}, leader=False, attachments={})
+        self.networks = {key: local for key, local in self.networks.items() if local.network is None}
+        self.ingress_id = ""
 
     def say(self, line: str) -> None:
         """Write a line to the engine's log."""
