@@ -7,6 +7,7 @@ gives a Swarm task's addresses back only if all its networks are still there. A 
 Source: swarmkit, manager/allocator/network.go, and three-node labs.
 """
 
+import itertools
 from collections.abc import Collection
 
 from overlayweb.simulator import published
@@ -35,7 +36,7 @@ class Allocator:
         self._holding: set[str] = set()
         self._last_retry = 0.0
         self._retry_planned = False
-        self._vxlan = _FIRST_VXLAN
+        self._vxlans = itertools.count(_FIRST_VXLAN)
         store.watch(Network, self._network_changed)
         store.watch(Service, self._service_changed)
         store.watch(Node, self._node_changed)
@@ -68,15 +69,15 @@ class Allocator:
     def _allocate_network(self, network: Network) -> bool:
         configs = (network.spec.get("IPAM") or {}).get("Config") or [{}]
         try:
-            ipam = [self.pools.allocate(network.id, config) for config in configs[:1]]
+            ipam = self.pools.allocate(network.id, configs)
         except NoAddressError as error:
             self._late_networks[network.id] = network
             self._say(f"Failed allocation for network {network.id}: {error}")
             return False
         self._late_networks.pop(network.id, None)
-        self._vxlan += 1
         network.driver, network.ipam = "overlay", ipam
-        vxlan = {"com.docker.network.driver.overlay.vxlanid_list": str(self._vxlan)}
+        numbers = [next(self._vxlans) for _ in ipam]  # one for each subnet
+        vxlan = {"com.docker.network.driver.overlay.vxlanid_list": ",".join(map(str, numbers))}
         network.options = {**(network.spec.get("Options") or {}), **vxlan}
         self._store.write(network)
         return True
@@ -283,7 +284,7 @@ class Allocator:
         self.pools.taken.clear()
         for network in store.networks.values():
             if network.allocated:
-                self.pools.restore(network.id, network.ipam[0])
+                self.pools.restore(network.id, network.ipam)
         self._holding = {task.id for task in store.tasks.values() if task.attachments and not task.state.ended}
         rows = [row for key in self._holding for row in store.tasks[key].attachments]
         rows += [row for node in store.nodes.values() for row in node.attachments.values()]

@@ -84,6 +84,7 @@ class World:
             subnet_size=settled["SubnetSize"] if settled["DefaultAddrPool"] else membership.SUBNET_SIZE,
             goes_on=major < _LEAST_FIRST_FIT,
             old=api < _LOOKS_CLOSER,
+            order=lambda subnets: self._names.random.sample(subnets, len(subnets)),
         )
         self._documents = Documents(store)
         self._allocator = Allocator(store, times, self._pools)
@@ -219,8 +220,8 @@ class World:
 
     def address_status(self, network_id: str) -> Document | None:
         """The ``Status`` of a network of the Swarm, by its full id: how many of its addresses are in use and free."""
-        subnet = self._pools.taken.get(network_id)
-        return {"IPAM": {"Subnets": {str(subnet.block): subnet.status}}} if subnet else None
+        space = self._pools.taken.get(network_id)
+        return {"IPAM": {"Subnets": {str(row.block): row.status for row in space.subnets}}} if space else None
 
     def create_network(self, body: Mapping[str, Any], view: str = "") -> Document:
         """POST /networks/create: its ``Id``. It is not allocated yet."""
