@@ -53,14 +53,16 @@ class Work:
 class Daemon:
     """The engine of a node. ``up``: the process runs; ``connected``: the managers hear from it.
 
-    ``boot`` counts its starts: what an earlier one began is lost. ``ingress_id``: the ingress that it believes to
-    have, "" also after it failed to let one go, which is why it never tries again.
+    ``boot`` counts its starts, the last one at ``started_at``: what an earlier one began is lost.
+    ``ingress_id``: the ingress that it believes to have, "" also after it failed to let one go, which is why it never
+    tries again.
     """
 
     node: Node
     up: bool = True
     connected: bool = True
     boot: int = 1
+    started_at: float = 0.0
     ingress_id: str = ""
     networks: dict[str, LocalNetwork] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)

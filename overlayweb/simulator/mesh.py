@@ -32,7 +32,7 @@ def boot(daemon: Daemon, names: Names, now: float) -> None:
             continue
         local = own.get(name) or LocalNetwork(id=names.container_id(), name=name, driver=driver, created_at=now)
         daemon.networks[local.id] = local
-    daemon.ingress_id = ""
+    daemon.ingress_id, daemon.started_at = "", now
 
 
 def set_up_ingress(daemon: Daemon, network: Network, address: str, now: float) -> None:
@@ -80,10 +80,12 @@ def refusal(daemon: Daemon, swarm_task: SwarmTask) -> str:
     return ""
 
 
-def awaits(daemon: Daemon, swarm_task: SwarmTask) -> bool:
-    """Whether the ingress that it needs is still being set up on this node."""
+def awaits(daemon: Daemon, swarm_task: SwarmTask, *, astray_since: float | None) -> bool:
+    """Whether the ingress that it needs is still being set up on this node, or the leader has lost track of it."""
     wanted = next((row.network for row in swarm_task.attachments if row.network.ingress), None)
-    return wanted is not None and daemon.held_ingress is None and not _unusable(wanted)
+    if wanted is None or _unusable(wanted):
+        return False
+    return daemon.held_ingress is None or (astray_since is not None and daemon.started_at > astray_since)
 
 
 def attach(daemon: Daemon, container: Container, now: float) -> None:

@@ -98,6 +98,7 @@ class World:
         for part in (self._orchestrator, self._scheduler):
             part.running = lambda: self._nodes.led
         self._agents.managers_hear = lambda: self._nodes.led
+        self._agents.leader_astray_since = lambda: self._allocator.astray_since
         self._peers = Peers(store, times, self._agents, store.names)
         self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
         self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
