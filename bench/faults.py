@@ -131,7 +131,7 @@ def _repeat(pool: Pool, scenario_text: str) -> int:
     report = pool.run(scenario_text)
     for name, value in vars(report).items():
         if value and name != "points":
-            print(f"{name}: {value}")
+            print(f"{name}:", *value if name == "told" else (value,), sep="\n    " if name == "told" else " ")
     return int(bool(report.problems))
 
 

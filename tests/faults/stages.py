@@ -13,9 +13,7 @@ from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
-from overlayweb.simulator.world import World
-from tests.faults import overlay_stages, stage
-from tests.simulator.driver import Driver, rebuild_carelessly
+from tests.faults import overlay_stages, stage, wedges
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 AFTER = IngressSettings(subnet="10.20.0.0/20", mtu=1450)
 ASKED_FOR = (AFTER.subnet, overlay_stages.WIDER, overlay_stages.SPARE_SUBNET)
 """The addresses that jobs ask for, on whichever stage."""
-CARELESS = "10.50.0.0/20"
-WEDGED_AFTER = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +34,7 @@ class Stage:
     content: Content
     request: Callable[[Swarm], Request]
     differences: "Callable[[Run, Job, Swarm, Swarm], Iterator[str]]"
+    engine: str = "28.5"
 
 
 def observed(socket: str) -> Swarm:
@@ -119,13 +116,6 @@ def _without_edit(spec: Spec) -> Spec:
     return Spec.of(document)
 
 
-def _wedged(world: World, nodes: int) -> None:
-    """The services, and a script that did not wait: stale nodes, tasks that nobody takes."""
-    stage.services(world, nodes)
-    rebuild_carelessly(Driver(world=world), CARELESS)
-    world.advance(to=world.now + WEDGED_AFTER)
-
-
 def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
     if job.status != JobStatus.SUCCEEDED:
         for was in before.services:
@@ -138,11 +128,22 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
     for service in now.services:
         if specs.ports_of(service.spec) != specs.ports_of(Spec.of(whole[service.name])):
             yield f"{service.name} publishes {service.ports}"
-        replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", len(now.nodes))
+        everywhere = sum(node.availability == "active" for node in now.nodes)
+        replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", everywhere)
         if len(now.running_on(service.id)) != replicas:
             yield f"{service.name} runs {len(now.running_on(service.id))} of {replicas}"
         if service.ingress_ports:
             yield from _of_published(now, service)
+
+
+def _repair(content: Content, *, engine: str = "28.5") -> Stage:
+    return Stage(
+        kind=repair_plans.KIND,
+        content=content,
+        request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
+        differences=_of_repair,
+        engine=engine,
+    )
 
 
 def _replace(*, keep_name: bool) -> Stage:
@@ -169,12 +170,11 @@ STAGES: dict[str, Stage] = {
     ),
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),
-    "repair": Stage(
-        kind=repair_plans.KIND,
-        content=_wedged,
-        request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
-        differences=_of_repair,
-    ),
+    "repair": _repair(wedges.wedged),
+    "repair_hanging": _repair(wedges.wedged, engine="20.10"),
+    "repair_workers": _repair(wedges.workers_wedged),
+    "repair_late": _repair(wedges.late),
+    "repair_late_workers": _repair(wedges.late_and_workers_wedged),
     "replace": _replace(keep_name=False),
     "same_name": _replace(keep_name=True),
 }
