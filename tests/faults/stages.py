@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import ingress_plans, network_plans, repair_plans, replace_plans, specs
+from overlayweb.domain import connect_plans, ingress_plans, network_plans, repair_plans, replace_plans, specs
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
@@ -13,7 +13,7 @@ from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
-from tests.faults import overlay_stages, stage, wedges
+from tests.faults import connect_stages, overlay_stages, stage, wedges
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
@@ -90,7 +90,7 @@ def of_services(run: "Run", before: Swarm, now: Swarm, *, on_ingress: bool) -> I
         return
     for service in now.services:
         was = next(s for s in before.services if s.name == service.name)
-        spec = _without_edit(service.spec) if service.name in run.story.edited else service.spec
+        spec = overlay_stages.without_edit(run, service)
         if spec not in {was.spec, specs.pinned(was.spec, was.ports)}:
             yield f"{service.name} differs at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
         wanted = len(before.running_on(was.id))
@@ -106,14 +106,6 @@ def _of_published(now: Swarm, service: Service) -> Iterator[str]:
         yield f"{service.name} is not on the ingress"
     if not ids & {*dict(service.vips)}:
         yield f"{service.name} has no address on the ingress"
-
-
-def _without_edit(spec: Spec) -> Spec:
-    """The spec before the stranger's edit, which has to be there."""
-    document = spec.document()
-    edited = document["TaskTemplate"]["ContainerSpec"].pop("Env", [""])
-    assert edited[0].startswith("EDITED="), "the stranger's edit is lost"
-    return Spec.of(document)
 
 
 def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
@@ -156,6 +148,12 @@ def _replace(*, keep_name: bool) -> Stage:
 
 
 STAGES: dict[str, Stage] = {
+    "connect": Stage(
+        kind=connect_plans.KIND,
+        content=overlay_stages.content,
+        request=connect_stages.wanted,
+        differences=connect_stages.connected,
+    ),
     "create": Stage(
         kind=network_plans.CREATE,
         content=overlay_stages.content,

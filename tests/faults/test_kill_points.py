@@ -20,6 +20,8 @@ WAYS = [
     ("unpublish", "unallocated", 4),
     ("repair", "forward", 10),
     ("repair", "cancelled", 3),
+    ("connect", "forward", 6),
+    ("connect", "cancelled", 4),
     ("create", "forward", 8),
     ("create", "cancelled", 4),
     ("create", "unallocated", 3),
