@@ -1,6 +1,6 @@
 """The long run of the fault tests: every kill point, every call in every way, every freeze, thousands of schedules.
 
-``python -m bench.faults [--only PART …] [--stages STAGE …] [--schedules N] [--from SEED] [--processes N] [--json FILE]``;
+``python -m bench.faults [--only PART …] [--stages STAGE …] [--schedules N] [--from SEED] [--json FILE]`` or
 ``--seed N`` or ``--scenario JSON`` repeats one run and tells what happened in it. Exit code 1 if anything broke.
 """
 
