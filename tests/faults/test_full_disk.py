@@ -33,7 +33,8 @@ def test_a_full_disk_stops_the_job_and_room_lets_it_go_on(nursery: RemoteNursery
 def test_a_heartbeat_says_it_too_while_its_worker_only_waits(nursery: RemoteNursery) -> None:
     """Having said that it waits for containers to stop, it writes nothing until one has."""
     way = catalogue.way(nursery, stage="stop", ending="forward")
-    scenario = way.scenario(Deed(kind="full", after=way.points.index("committed progress")))
+    drains = way.points.index("begin forward drain")
+    scenario = way.scenario(Deed(kind="full", after=way.points.index("committed progress", drains)))
     report = nursery.run(scenario.to_json())
     assert (report.problems, report.status) == ([], "succeeded")
     assert "a heartbeat said so, too" in report.done
