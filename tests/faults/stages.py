@@ -18,6 +18,8 @@ from tests.faults import connect_stages, overlay_stages, stage, wedges
 if TYPE_CHECKING:
     from tests.faults.director import Run
 
+    Differences = Callable[[Run, Job, Swarm, Swarm], Iterator[str]]
+
 AFTER = IngressSettings(subnet="10.20.0.0/20", mtu=1450)
 ASKED_FOR = (AFTER.subnet, overlay_stages.WIDER, overlay_stages.SPARE_SUBNET)
 """The addresses that jobs ask for, on whichever stage."""
@@ -33,7 +35,7 @@ class Stage:
     kind: str
     content: Content
     request: Callable[[Swarm], Request]
-    differences: "Callable[[Run, Job, Swarm, Swarm], Iterator[str]]"
+    differences: "Differences"
     engine: str = "28.5"
 
 
@@ -138,33 +140,38 @@ def _repair(content: Content, *, engine: str = "28.5") -> Stage:
     )
 
 
+def ingress_stays(run: "Run", before: Swarm, now: Swarm) -> Iterator[str]:
+    """What is not as it must be after a job that has nothing to do with the ingress: the one before, on every node."""
+    (was,) = before.ingress_networks
+    if [network.id for network in now.ingress_networks] != [was.id]:
+        yield f"the ingress is {now.ingress_networks}, it was {was.id}"
+        return
+    yield from _of_ingress(run, now, was.ipam[0].subnet)
+
+
+def _beside_ingress(
+    kind: str,
+    request: Callable[[Swarm], Request],
+    differences: "Differences",
+    content: Content = overlay_stages.content,
+) -> Stage:
+    def all_differences(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+        yield from ingress_stays(run, before, now)
+        yield from differences(run, job, before, now)
+
+    return Stage(kind=kind, content=content, request=request, differences=all_differences)
+
+
 def _replace(*, keep_name: bool) -> Stage:
-    return Stage(
-        kind=replace_plans.KIND,
-        content=overlay_stages.content,
-        request=partial(overlay_stages.request, keep_name=keep_name),
-        differences=overlay_stages.different,
-    )
+    request = partial(overlay_stages.request, keep_name=keep_name)
+    return _beside_ingress(replace_plans.KIND, request, overlay_stages.different)
 
 
 STAGES: dict[str, Stage] = {
-    "connect": Stage(
-        kind=connect_plans.KIND,
-        content=overlay_stages.content,
-        request=connect_stages.wanted,
-        differences=connect_stages.connected,
-    ),
-    "create": Stage(
-        kind=network_plans.CREATE,
-        content=overlay_stages.content,
-        request=overlay_stages.wanted,
-        differences=overlay_stages.created,
-    ),
-    "delete": Stage(
-        kind=network_plans.DELETE,
-        content=overlay_stages.content_with_spare,
-        request=overlay_stages.unwanted,
-        differences=overlay_stages.deleted,
+    "connect": _beside_ingress(connect_plans.KIND, connect_stages.wanted, connect_stages.connected),
+    "create": _beside_ingress(network_plans.CREATE, overlay_stages.wanted, overlay_stages.created),
+    "delete": _beside_ingress(
+        network_plans.DELETE, overlay_stages.unwanted, overlay_stages.deleted, overlay_stages.content_with_spare
     ),
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),
