@@ -1,6 +1,6 @@
 """The long run of the fault tests: every kill point, every call in every way, every freeze, thousands of schedules.
 
-``python -m bench.faults [--only PART …] [--schedules N] [--from SEED] [--processes N] [--json FILE]``;
+``python -m bench.faults [--only PART …] [--stages STAGE …] [--schedules N] [--from SEED] [--json FILE]`` or
 ``--seed N`` or ``--scenario JSON`` repeats one run and tells what happened in it. Exit code 1 if anything broke.
 """
 
@@ -97,7 +97,7 @@ def main() -> int:
 
 def _parts(pool: Pool, options: argparse.Namespace) -> dict[str, Iterator[Job]]:
     ways: Callable[[], Iterator[catalogue.Way]] = lambda: (  # noqa: E731  # each part looks its ways up when it begins
-        catalogue.way(pool, stage=stage, ending=ending) for stage, ending in catalogue.WAYS
+        catalogue.way(pool, stage=stage, ending=ending) for stage, ending in catalogue.WAYS if stage in options.stages
     )
     seeds = range(options.first, options.first + options.schedules)
     parts: dict[str, Iterator[Job]] = {
@@ -131,7 +131,7 @@ def _repeat(pool: Pool, scenario_text: str) -> int:
     report = pool.run(scenario_text)
     for name, value in vars(report).items():
         if value and name != "points":
-            print(f"{name}: {value}")
+            print(f"{name}:", *value if name == "told" else (value,), sep="\n    " if name == "told" else " ")
     return int(bool(report.problems))
 
 
@@ -156,6 +156,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
     names = ("kills", "calls", "freezes", "schedules")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="which parts; all of them")
+    stages = tuple(dict.fromkeys(stage for stage, _ in catalogue.WAYS))
+    parser.add_argument("--stages", nargs="+", choices=stages, default=stages, help="the ways of which stages; all")
     parser.add_argument("--schedules", type=int, default=2000, help="how many random schedules")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the seed of the first one")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many run at the same time")

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from celery.contrib.django.task import DjangoTask
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from kombu.exceptions import OperationalError
 
+from overlayweb.models import full_disks
 from tasks.app import app
 
 logger = logging.getLogger(__name__)
@@ -34,9 +35,21 @@ class DoorbellTask(DjangoTask[..., None]):
 
 
 def task(**options: Any) -> Callable[[Callable[..., None]], DoorbellTask]:
-    """`app.task` with Celery's options, typed as what it makes."""
+    """`app.task` with Celery's options, typed as what it makes.
+
+    A full disk under the database ends the task with a sentence that says so; the sweep rings again.
+    """
 
     def decorate(function: Callable[..., None]) -> DoorbellTask:
-        return cast("DoorbellTask", app.task(**options)(function))
+        @functools.wraps(function)
+        def forgiving(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except DatabaseError as error:
+                if not full_disks.sentence(error):
+                    raise
+                full_disks.warn(logger, f"{function.__name__}{args} stopped", error)
+
+        return cast("DoorbellTask", app.task(**options)(forgiving))
 
     return decorate

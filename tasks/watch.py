@@ -34,7 +34,7 @@ from overlayweb.domain.swarm import NodeView, Swarm
 from overlayweb.engine.errors import EngineError
 from overlayweb.engine.parts import Happenings
 from overlayweb.engine.swarm import DockerEngine
-from overlayweb.models import Cluster, Job
+from overlayweb.models import Cluster, Job, full_disks
 from tasks import nodes, observations
 from tasks.engines import connect
 
@@ -111,8 +111,8 @@ class Watcher(threading.Thread):
                 failures = 0
             except (EngineError, _Lost):
                 failures += 1
-            except DatabaseError:
-                logger.warning("watch: the database does not answer, trying again", exc_info=True)
+            except DatabaseError as error:
+                full_disks.warn(logger, "watch", error)
                 failures += 1
             except Exception:
                 logger.exception("watch: cluster %s could not be followed, beginning anew", self._cluster_id)
@@ -188,8 +188,8 @@ class Watcher(threading.Thread):
     def _let_go(self) -> None:
         try:
             Cluster.objects.filter(pk=self._cluster_id, watcher=self._name).update(watched_until=None)
-        except DatabaseError:
-            logger.warning("watch: the lease is left to run out", exc_info=True)
+        except DatabaseError as error:
+            full_disks.warn(logger, "watch: the lease is left to run out", error)
         connection.close()
 
 

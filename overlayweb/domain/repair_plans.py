@@ -127,7 +127,12 @@ def _restarts(found: Mesh) -> tuple[NodeRestart, ...]:
     """
     stale = [restart_of(node) for node in found.stale_nodes if node.ready]
     leaders = [node for node in found.nodes if node.leader and node.ready and not node.stale]
-    return tuple(stale + [replace(restart_of(node), why=_LEADER) for node in leaders]) if stale else ()
+    return tuple(stale + [restart_of_leader(node) for node in leaders]) if stale else ()
+
+
+def restart_of_leader(node: NodeMesh) -> NodeRestart:
+    """The same of a leader that holds no removed ingress itself."""
+    return replace(restart_of(node), why=_LEADER)
 
 
 _LEADER = "It is the leader, which has lost track of the addresses of the removed ingress."

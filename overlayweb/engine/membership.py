@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from overlayweb.domain.membership import InitRequest, JoinRequest
+from overlayweb.domain.membership import DEFAULT_SIZE, InitRequest, JoinRequest
 from overlayweb.domain.readiness import EngineView, Membership
 from overlayweb.engine import reading
 from overlayweb.engine.calls import Calls
@@ -42,14 +42,18 @@ class Members:
         self._calls.post("swarm", "update", body=json.dumps(spec), doing=f"rotate the {role} token", **query)
 
     def initialise(self, request: InitRequest) -> str:
-        """Make a Swarm of this engine; returns the id of its node. Refused where it is part of one."""
+        """Make a Swarm of this engine; returns the id of its node. Refused where it is part of one.
+
+        A pool without a size is taken by engines, and ends their allocator for good ("invalid pools size: 0"): as the
+        docker command does, we name the size that is meant.
+        """
         body = {
             "ListenAddr": _EVERYWHERE,
             "AdvertiseAddr": request.advertise,
             "DataPathAddr": request.data_path,
             "DataPathPort": request.data_path_port or 0,
             "DefaultAddrPool": [*request.pools],
-            "SubnetSize": request.size or 0,
+            "SubnetSize": (request.size or DEFAULT_SIZE) if request.pools else 0,
         }
         return str(self._calls.post("swarm", "init", body=json.dumps(body), doing="make a Swarm"))
 

@@ -23,7 +23,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="what everything random comes from")
     parser.add_argument("--engine", choices=ENGINES, default="28.5", help="which Docker Engine to imitate")
     parser.add_argument("--content", choices=CONTENTS, default="empty", help="what is in the Swarm at the start")
-    parser.add_argument("--nodes", type=int, default=3, help="how many nodes an empty Swarm has")
+    parser.add_argument(
+        "--nodes", type=int, default=3, help="how many nodes an empty Swarm has; 0: one engine, no Swarm"
+    )
     parser.add_argument("--control", action="store_true", help="take orders at /_control/, and on PATH.control")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input does")
     return parser

@@ -1,7 +1,7 @@
 """Subnets and addresses: what Swarm's allocator gives out, and where it finds none."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from overlayweb.simulator.records import Document
 
@@ -72,6 +72,36 @@ class Subnet:
         return f"{ipaddress.IPv4Address(number)}/{self.block.prefixlen}"
 
 
+class Space:
+    """The addresses of a network of one or more subnets, each of which has a gateway of its own.
+
+    ``order``: in which of several subnets a free address is looked for first; engines leave that to chance.
+    Source: moby, cnmallocator (a map of pools); a lab of engine 20.10.
+    """
+
+    def __init__(self, configs: Iterable[Document], *, order: Callable[[list[Subnet]], list[Subnet]]) -> None:
+        self.subnets = [Subnet(config) for config in configs]
+        self._order = order
+
+    def address(self) -> str:
+        """Give out a free one of any subnet. Raises NoAddressError."""
+        subnets = self._order(self.subnets) if len(self.subnets) > 1 else self.subnets
+        with_room = next((subnet for subnet in subnets if subnet.free), subnets[0])
+        return with_room.address()
+
+    def take(self, address: str) -> None:
+        """Note that this one is in use."""
+        self._of(address).take(address)
+
+    def release(self, address: str) -> None:
+        """Take it back."""
+        self._of(address).release(address)
+
+    def _of(self, address: str) -> Subnet:
+        number = ipaddress.IPv4Address(address.partition("/")[0])
+        return next(subnet for subnet in self.subnets if number in subnet.block)
+
+
 class Pools:
     """Which subnets are taken, and the next one of the Swarm's default pools.
 
@@ -79,28 +109,37 @@ class Pools:
     ``old``: engines before API 1.44 find no address for a gateway in a /31.
     """
 
-    def __init__(self, *, pools: Iterable[str], subnet_size: int, goes_on: bool, old: bool) -> None:
-        self._pools = [ipaddress.IPv4Network(pool) for pool in pools]
+    def __init__(
+        self,
+        *,
+        pools: Iterable[str],
+        subnet_size: int,
+        goes_on: bool,
+        old: bool,
+        order: Callable[[list[Subnet]], list[Subnet]],
+    ) -> None:
+        self._order = order
+        self._pools = [ipaddress.IPv4Network(pool, strict=False) for pool in pools]
         self._size = subnet_size
         self._goes_on = goes_on
         self._old = old
         self._turn = 0
-        self.taken: dict[str, Subnet] = {}
+        self.taken: dict[str, Space] = {}
         self.refused: list[ipaddress.IPv4Network] = []
 
-    def allocate(self, network_id: str, config: Document) -> Document:
-        """Take the asked subnet, or the next of the pools. Returns what the network's IPAM will say.
+    def allocate(self, network_id: str, configs: Iterable[Document]) -> list[Document]:
+        """Take the asked subnets, or the next of the pools. Returns what the network's IPAM will say.
 
-        Raises NoAddressError where it overlaps one that is taken. With an IPRange the engine does not look at all.
+        Raises NoAddressError where one overlaps one that is taken; then none is. With an IPRange the engine does not
+        look at all. Pools without a size end its allocator for good: then it takes none at all.
         """
-        asked = config.get("Subnet", "")
-        block = ipaddress.IPv4Network(asked, strict=False) if asked else self._next_block()
-        if asked:
-            self._check(block, looks=not config.get("IPRange"))
-        subnet = Subnet({**config, "Subnet": str(block)})
-        self.taken[network_id] = subnet
-        result = {"Subnet": str(block), "Gateway": subnet.gateway}
-        return {**result, "IPRange": config["IPRange"]} if config.get("IPRange") else result
+        if not self._size:
+            raise NoAddressError("invalid pools size: 0")
+        settled: list[Document] = []
+        for config in configs:
+            settled.append({**config, "Subnet": str(self._block_for(config, [_block(row) for row in settled]))})
+        space = self.taken[network_id] = Space(settled, order=self._order)
+        return [_told(config, subnet) for config, subnet in zip(settled, space.subnets, strict=True)]
 
     def refuse(self, subnet: str) -> None:
         """Take these addresses away from Swarm, as if something that it does not show had them."""
@@ -110,24 +149,27 @@ class Pools:
         """Give them back."""
         self.refused = [block for block in self.refused if block != ipaddress.IPv4Network(subnet)]
 
-    def restore(self, network_id: str, config: Document) -> None:
-        """Note a subnet that was allocated before, with nothing but its gateway taken."""
-        self.taken[network_id] = Subnet(config)
+    def restore(self, network_id: str, configs: Iterable[Document]) -> None:
+        """Note subnets that were allocated before, with nothing but their gateways taken."""
+        self.taken[network_id] = Space(configs, order=self._order)
 
     def release(self, network_id: str) -> None:
         """Give the subnet back."""
         self.taken.pop(network_id, None)
 
-    def _check(self, block: ipaddress.IPv4Network, *, looks: bool) -> None:
+    def _block_for(self, config: Document, own: list[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
+        taken = [subnet.block for space in self.taken.values() for subnet in space.subnets] + own
+        if not config.get("Subnet"):
+            return self._next_block(taken + self.refused)
+        block = _block(config)
         if block.prefixlen > _LONGEST_PREFIX and self._old:
             raise NoAddressError(f"failed to allocate gateway: no available addresses in {block}")
-        if any(block.overlaps(other) for other in self.refused):
+        looked_at = self.refused + ([] if config.get("IPRange") else taken)
+        if any(block.overlaps(other) for other in looked_at):
             raise NoAddressError("Pool overlaps with other one on this address space")
-        if looks and any(block.overlaps(other.block) for other in self.taken.values()):
-            raise NoAddressError("Pool overlaps with other one on this address space")
+        return block
 
-    def _next_block(self) -> ipaddress.IPv4Network:
-        taken = [subnet.block for subnet in self.taken.values()] + self.refused
+    def _next_block(self, taken: list[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
         for turn, block in self._blocks():
             if not any(block.overlaps(other) for other in taken):
                 self._turn = turn + 1
@@ -148,3 +190,12 @@ class Pools:
                 return ipaddress.IPv4Network((start, self._size))
             turn -= count
         raise NoAddressError("the default address pools are empty")
+
+
+def _block(config: Document) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(config["Subnet"], strict=False)
+
+
+def _told(config: Document, subnet: Subnet) -> Document:
+    told = {"Subnet": config["Subnet"], "Gateway": subnet.gateway}
+    return {**told, "IPRange": config["IPRange"]} if config.get("IPRange") else told

@@ -24,6 +24,7 @@ class Agents:
         self.daemons: dict[str, Daemon] = {}
         self.images: dict[str, Image] = {}
         self.managers_hear: Callable[[], bool] = lambda: True
+        self.leader_astray_since: Callable[[], float | None] = lambda: None
         self._unheard: list[tuple[SwarmTask, State, float, dict[str, Any]]] = []
         store.watch(SwarmTask, self._task_changed)
         store.watch(Node, self._node_changed)
@@ -122,7 +123,7 @@ class Agents:
         if work.phase != "preparing":
             return
         swarm_task = work.swarm_task
-        if mesh.awaits(daemon, swarm_task):
+        if mesh.awaits(daemon, swarm_task, astray_since=self.leader_astray_since()):
             self._later(daemon, self._times.dispatch, self._prepared, daemon, work)
             return
         name = swarm_task.spec["ContainerSpec"]["Image"]

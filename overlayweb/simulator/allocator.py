@@ -7,6 +7,7 @@ gives a Swarm task's addresses back only if all its networks are still there. A 
 Source: swarmkit, manager/allocator/network.go, and three-node labs.
 """
 
+import itertools
 from collections.abc import Collection
 
 from overlayweb.simulator import published
@@ -18,6 +19,8 @@ from overlayweb.simulator.store import Store
 from overlayweb.simulator.times import Times
 
 _FIRST_VXLAN = 4096
+_ALWAYS_ASTRAY = 28
+"""From this engine on (asked of 28.5; 20.10 is another) a leader that lost track stays so, though it holds nothing."""
 
 
 class Allocator:
@@ -29,13 +32,14 @@ class Allocator:
         self.pools = pools
         self.ingress: Network | None = None
         self.leader: Daemon | None = None
+        self._astray_since: float | None = None
         self._late_networks: dict[str, Network] = {}
         self._late_services: dict[str, Service] = {}
         self._waiting: dict[str, SwarmTask] = {}
         self._holding: set[str] = set()
         self._last_retry = 0.0
         self._retry_planned = False
-        self._vxlan = _FIRST_VXLAN
+        self._vxlans = itertools.count(_FIRST_VXLAN)
         store.watch(Network, self._network_changed)
         store.watch(Service, self._service_changed)
         store.watch(Node, self._node_changed)
@@ -45,6 +49,21 @@ class Allocator:
     def running(self) -> bool:
         """Whether there is a leader at all."""
         return self.leader is not None and self.leader.up
+
+    @property
+    def astray_since(self) -> float | None:
+        """Since when containers on the ingress of a node that is started do not get ready, None while they do.
+
+        That is so where an ingress was removed with Swarm tasks of ready nodes on it: the leader has lost track of
+        them, until it is started anew. Older engines make up for it if its own node holds no stale ingress.
+        """
+        leader = self.leader
+        if leader is None or self._astray_since is None:
+            return None
+        held = leader.held_ingress
+        wedged = held is not None and held.network is not self.ingress
+        major = int(leader.node.engine_version.partition(".")[0])
+        return self._astray_since if wedged or major >= _ALWAYS_ASTRAY else None
 
     # -- networks
 
@@ -68,15 +87,15 @@ class Allocator:
     def _allocate_network(self, network: Network) -> bool:
         configs = (network.spec.get("IPAM") or {}).get("Config") or [{}]
         try:
-            ipam = [self.pools.allocate(network.id, config) for config in configs[:1]]
+            ipam = self.pools.allocate(network.id, configs)
         except NoAddressError as error:
             self._late_networks[network.id] = network
             self._say(f"Failed allocation for network {network.id}: {error}")
             return False
         self._late_networks.pop(network.id, None)
-        self._vxlan += 1
         network.driver, network.ipam = "overlay", ipam
-        vxlan = {"com.docker.network.driver.overlay.vxlanid_list": str(self._vxlan)}
+        numbers = [next(self._vxlans) for _ in ipam]  # one for each subnet
+        vxlan = {"com.docker.network.driver.overlay.vxlanid_list": ",".join(map(str, numbers))}
         network.options = {**(network.spec.get("Options") or {}), **vxlan}
         self._store.write(network)
         return True
@@ -84,12 +103,21 @@ class Allocator:
     def _forget_network(self, network: Network) -> None:
         if self.ingress is network:
             self.ingress = None
+            if self._astray_since is None and any(map(self._holds_alive, self._holding)):
+                self._astray_since = self._store.now
         for node in self._store.nodes.values():
             if node.attachments.pop(network.id, None) is not None:
                 self._store.write(node)
         self.pools.release(network.id)
         self._late_networks.pop(network.id, None)
         self._something_freed()
+
+    def _holds_alive(self, key: str) -> bool:
+        """Whether a Swarm task is on an ingress that is gone, on a node that is there."""
+        swarm_task = self._store.tasks.get(key)
+        node = self._store.nodes.get(swarm_task.node_id) if swarm_task else None
+        on_it = swarm_task and any(row.network.ingress for row in swarm_task.attachments)
+        return bool(on_it and node and node.state == "ready")
 
     # -- services
 
@@ -260,7 +288,7 @@ class Allocator:
 
     def restart(self, leader: Daemon) -> None:
         """Begin anew as a new leader does: from what is in the store alone."""
-        self.leader = leader
+        self.leader, self._astray_since = leader, None
         self._late_networks, self._late_services, self._waiting = {}, {}, {}
         self._recount()
         ingress = self._store.ingress()
@@ -283,7 +311,7 @@ class Allocator:
         self.pools.taken.clear()
         for network in store.networks.values():
             if network.allocated:
-                self.pools.restore(network.id, network.ipam[0])
+                self.pools.restore(network.id, network.ipam)
         self._holding = {task.id for task in store.tasks.values() if task.attachments and not task.state.ended}
         rows = [row for key in self._holding for row in store.tasks[key].attachments]
         rows += [row for node in store.nodes.values() for row in node.attachments.values()]

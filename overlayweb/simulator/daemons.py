@@ -1,6 +1,6 @@
 """What each node's engine holds for itself: its containers, its own networks, its log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from overlayweb.simulator.records import Network, Node, SwarmTask
 
@@ -53,14 +53,16 @@ class Work:
 class Daemon:
     """The engine of a node. ``up``: the process runs; ``connected``: the managers hear from it.
 
-    ``boot`` counts its starts: what an earlier one began is lost. ``ingress_id``: the ingress that it believes to
-    have, "" also after it failed to let one go, which is why it never tries again.
+    ``boot`` counts its starts, the last one at ``started_at``: what an earlier one began is lost.
+    ``ingress_id``: the ingress that it believes to have, "" also after it failed to let one go, which is why it never
+    tries again.
     """
 
     node: Node
     up: bool = True
     connected: bool = True
     boot: int = 1
+    started_at: float = 0.0
     ingress_id: str = ""
     networks: dict[str, LocalNetwork] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)
@@ -80,6 +82,12 @@ class Daemon:
     def held_ingress(self) -> LocalNetwork | None:
         """The ingress whose sandbox is on this node; there can be only one."""
         return next((local for local in self.networks.values() if local.ingress), None)
+
+    def leave(self) -> None:
+        """Be in no Swarm any more: what it has of its own stays."""
+        self.node = replace(self.node, id="", spec={"Role": "", "Availability": ""}, leader=False, attachments={})
+        self.networks = {key: local for key, local in self.networks.items() if local.network is None}
+        self.ingress_id = ""
 
     def say(self, line: str) -> None:
         """Write a line to the engine's log."""

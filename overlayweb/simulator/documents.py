@@ -37,9 +37,9 @@ class Documents:
             swarm_task.document = self._task(swarm_task)
         return swarm_task.document
 
-    def swarm(self, swarm_id: str, fixed: Document) -> Document:
-        """GET /swarm without the join tokens. ``fixed``: what was settled when it was made."""
-        moment = self._store.moment(0.0)
+    def swarm(self, swarm_id: str, fixed: Document, *, at: float) -> Document:
+        """GET /swarm without the join tokens. ``fixed``: what was settled when it was made, ``at`` that second."""
+        moment = self._store.moment(at)
         return {
             "ID": swarm_id,
             "Version": {"Index": self._store.index},

@@ -8,6 +8,7 @@ from overlayweb.simulator import about, streams, versions
 from overlayweb.simulator.calls import EngineCall, answer, done
 from overlayweb.simulator.defaults import with_defaults
 from overlayweb.simulator.errors import ApiError
+from overlayweb.simulator.membership import already_part
 
 Endpoint = Callable[[EngineCall], Awaitable[Response]]
 CREATED, NO_CONTENT = 201, 204
@@ -41,12 +42,15 @@ async def init_swarm(call: EngineCall) -> Response:
 
 
 async def join_swarm(call: EngineCall) -> Response:
-    """POST /swarm/join: every node of the simulated Swarm is in it from the start."""
+    """POST /swarm/join: there is no other Swarm than the one that its nodes are in from the start."""
     await call.document()
-    raise ApiError(
-        503,
-        'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
-    )
+    raise already_part() if call.world.swarm_id else ApiError(501, "this engine simulates no second Swarm")
+
+
+async def leave_swarm(call: EngineCall) -> Response:
+    """POST /swarm/leave."""
+    call.world.leave_swarm(force=call.flag("force"), view=call.view)
+    return done()
 
 
 async def update_swarm(call: EngineCall) -> Response:
@@ -170,6 +174,7 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
     ("GET", "/swarm"): swarm,
     ("POST", "/swarm/init"): init_swarm,
     ("POST", "/swarm/join"): join_swarm,
+    ("POST", "/swarm/leave"): leave_swarm,
     ("POST", "/swarm/update"): update_swarm,
     ("GET", "/nodes"): nodes,
     ("GET", "/nodes/{ref}"): node,

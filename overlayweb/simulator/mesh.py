@@ -17,19 +17,22 @@ MTU_OPTION = "com.docker.network.driver.mtu"
 _LEAST_MTU = 68 + 50  # what IPv4 needs, and what VXLAN takes
 _FIRST_TO_REJECT = 26
 
-_LINUX = (("bridge", "bridge"), ("docker_gwbridge", "bridge"), ("host", "host"), ("none", "null"))
+_OF_SWARMS = "docker_gwbridge"
+"""What an engine makes when it becomes part of a Swarm, and keeps."""
+_LINUX = (("bridge", "bridge"), (_OF_SWARMS, "bridge"), ("host", "host"), ("none", "null"))
 _WINDOWS = (("nat", "nat"), ("none", "null"))
 
 
 def boot(daemon: Daemon, names: Names, now: float) -> None:
     """Give a starting engine the networks of its own, and nothing else: the Swarm's come again by themselves."""
     own = {local.name: local for local in daemon.networks.values() if local.network is None}
-    drivers = _WINDOWS if daemon.node.os == "windows" else _LINUX
     daemon.networks = {}
-    for name, driver in drivers:
+    for name, driver in _WINDOWS if daemon.node.os == "windows" else _LINUX:
+        if name == _OF_SWARMS and not (daemon.node.id or name in own):
+            continue
         local = own.get(name) or LocalNetwork(id=names.container_id(), name=name, driver=driver, created_at=now)
         daemon.networks[local.id] = local
-    daemon.ingress_id = ""
+    daemon.ingress_id, daemon.started_at = "", now
 
 
 def set_up_ingress(daemon: Daemon, network: Network, address: str, now: float) -> None:
@@ -77,10 +80,12 @@ def refusal(daemon: Daemon, swarm_task: SwarmTask) -> str:
     return ""
 
 
-def awaits(daemon: Daemon, swarm_task: SwarmTask) -> bool:
-    """Whether the ingress that it needs is still being set up on this node."""
+def awaits(daemon: Daemon, swarm_task: SwarmTask, *, astray_since: float | None) -> bool:
+    """Whether the ingress that it needs is still being set up on this node, or the leader has lost track of it."""
     wanted = next((row.network for row in swarm_task.attachments if row.network.ingress), None)
-    return wanted is not None and daemon.held_ingress is None and not _unusable(wanted)
+    if wanted is None or _unusable(wanted):
+        return False
+    return daemon.held_ingress is None or (astray_since is not None and daemon.started_at > astray_since)
 
 
 def attach(daemon: Daemon, container: Container, now: float) -> None:
@@ -92,7 +97,7 @@ def attach(daemon: Daemon, container: Container, now: float) -> None:
             _take_in(daemon, network, place.address if place else "", now)
         daemon.networks[network.id].containers[container.id] = container
         container.addresses[network.id] = attachment.address
-    bridge = next((row for row in daemon.networks.values() if row.name in {"docker_gwbridge", "nat"}), None)
+    bridge = next((row for row in daemon.networks.values() if row.name in {_OF_SWARMS, "nat"}), None)
     if bridge is not None:
         bridge.containers[container.id] = container
 

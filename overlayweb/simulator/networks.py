@@ -11,7 +11,7 @@ from typing import Any
 from overlayweb.simulator import published, service_specs
 from overlayweb.simulator.daemons import Daemon, LocalNetwork
 from overlayweb.simulator.documents import Documents
-from overlayweb.simulator.errors import ApiError, name_taken, not_a_manager, not_found, rpc
+from overlayweb.simulator.errors import ApiError, name_taken, no_swarm, not_a_manager, not_found, rpc
 from overlayweb.simulator.events import Events
 from overlayweb.simulator.filters import Filters, Query
 from overlayweb.simulator.mesh import refuse_removal
@@ -62,6 +62,8 @@ class Networks:
     def create(self, body: Mapping[str, Any], view: str) -> Document:
         """POST /networks/create for the Swarm. It is only noted: the allocator sees to it in a moment."""
         daemon = self._nodes.asked(view)
+        if daemon is self._nodes.outside:
+            raise ApiError(500, no_swarm().message)
         if not daemon.node.manager:
             words = "Cannot create a multi-host network from a worker node. Please create the network from a manager"
             raise ApiError(403, f"{words} node.")

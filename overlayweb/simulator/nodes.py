@@ -45,6 +45,8 @@ class Nodes:
         self._events = events
         self._was_led = False
         self.old = old
+        self.outside: Daemon | None = None
+        """The engine that is in no Swarm, while there is none."""
 
     # -- who is asked
 
@@ -58,6 +60,8 @@ class Nodes:
     def asked(self, view: str) -> Daemon:
         """The engine that answers: the named node's, or the leader's, or else the first manager's."""
         nodes = self._store.nodes.values()
+        if self.outside is not None and view in {"", self.outside.node.name}:
+            return self.outside
         if view:
             return self._agents.daemons[self.by_name(view).id]
         found = next((node for node in nodes if node.leader), None) or next((n for n in nodes if n.manager), None)
@@ -68,11 +72,18 @@ class Nodes:
     def require_manager(self, view: str) -> Daemon:
         """The engine that answers, if it shows the Swarm. Raises ApiError in the engine's words if it does not."""
         daemon = self.asked(view)
+        if daemon is self.outside:
+            raise no_swarm()
         if not daemon.node.manager:
             raise not_a_manager()
         if not self.led or not daemon.connected:
             raise no_leader()
         return daemon
+
+    @property
+    def daemons(self) -> list[Daemon]:
+        """All engines, in the order in which they joined."""
+        return [self.outside] if self.outside else [self._agents.daemons[key] for key in self._store.nodes]
 
     @property
     def led(self) -> bool:
@@ -117,8 +128,9 @@ class Nodes:
     # -- joining, falling silent, coming back
 
     def add(self, node: Node) -> None:
-        """Let a node join. The first manager leads."""
-        daemon = Daemon(node=node)
+        """Let a node join, or the engine that is outside make a Swarm. The first manager leads."""
+        daemon, self.outside = self.outside or Daemon(node=node), None
+        daemon.node = node
         mesh.boot(daemon, self._store.names, self._store.now)
         self._agents.daemons[node.id] = daemon
         self._store.add(node)

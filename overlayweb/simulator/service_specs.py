@@ -3,6 +3,7 @@
 Source: swarmkit, manager/controlapi/service.go; moby, daemon/cluster/convert; labs of engines 20.10, 26.1 and 28.5.
 """
 
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -110,6 +111,20 @@ def _port(port: Mapping[str, Any]) -> Document:
     if port.get("PublishedPort"):
         result["PublishedPort"] = int(port["PublishedPort"])
     return {**result, "PublishMode": port.get("PublishMode") or "ingress"}
+
+
+def with_part(spec: Document, path: str, value: Any) -> Document:
+    """The spec with one part of it replaced, ``TaskTemplate.ContainerSpec.Env``; None takes it off."""
+    changed = copy.deepcopy(spec)
+    *parents, last = path.split(".")
+    part = changed
+    for key in parents:
+        part = part.setdefault(key, {})
+    if value is None:
+        part.pop(last, None)
+    else:
+        part[last] = value
+    return changed
 
 
 def _update_config(config: Mapping[str, Any]) -> Document:

@@ -75,7 +75,9 @@ class Simulation:
 
 
 def empty(world: World, nodes: int) -> None:
-    """An empty Swarm of one manager and workers, ready: what `docker swarm init` and `join` make."""
+    """An empty Swarm of one manager and workers, ready; for none, an engine in no Swarm, as after its installation."""
+    if not nodes:
+        world.add_engine("node1", address=f"192.168.60.{_FIRST_ADDRESS}")
     for index in range(nodes):
         role = "worker" if index else "manager"
         world.add_node(f"node{index + 1}", role=role, address=f"192.168.60.{_FIRST_ADDRESS + index}")

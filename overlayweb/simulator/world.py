@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from overlayweb.simulator import containers
+from overlayweb.simulator import containers, membership, mesh, service_specs
 from overlayweb.simulator.addresses import Pools
 from overlayweb.simulator.agenda import Agenda
 from overlayweb.simulator.agents import Agents
 from overlayweb.simulator.allocator import Allocator
+from overlayweb.simulator.daemons import Daemon
 from overlayweb.simulator.documents import Documents
 from overlayweb.simulator.errors import ApiError
 from overlayweb.simulator.events import Events
@@ -35,7 +36,6 @@ from overlayweb.simulator.services import Services
 from overlayweb.simulator.store import Store
 from overlayweb.simulator.times import Times
 
-_ROLE_OF_FIRST = "manager"
 _ADDRESS = "192.168.60.{}"
 _FIRST_ADDRESS = 11
 _LOOKS_CLOSER = (1, 44)
@@ -45,7 +45,7 @@ _LEAST_FIRST_FIT = 27
 
 
 class World:
-    """A Swarm. Without nodes there is none yet: the first ``add_node`` makes it, as `docker swarm init` does.
+    """A Swarm. Without nodes there is none: the first ``add_node`` makes it, or `docker swarm init` at an engine.
 
     Documents that verbs return are shared and kept: who gets one must not change it. ``view`` is the name of the node
     whose engine is asked, "" for the leader's. Verbs raise ApiError with the engine's status and words. Nothing reads
@@ -59,38 +59,34 @@ class World:
         engine_version: str = "28.5.2",
         api_version: str = "1.51",
         started_at: datetime,
-        default_pools: tuple[str, ...] = ("10.0.0.0/8",),
-        subnet_size: int = 24,
-        data_path_port: int = 4789,
+        default_pools: tuple[str, ...] = membership.POOLS,
+        subnet_size: int = membership.SUBNET_SIZE,
+        data_path_port: int = membership.DATA_PATH_PORT,
         times: Times | None = None,
     ) -> None:
         self.engine_version, self.api_version = engine_version, api_version
         self.started_at = started_at
-        self.swarm_id = ""
         self._times = times or Times()
         self._agenda = Agenda()
-        self._store = Store(agenda=self._agenda, names=Names(seed), started_at=started_at)
-        self._swarm: Document = {
-            "DefaultAddrPool": [*default_pools],
-            "SubnetSize": subnet_size,
-            "DataPathPort": data_path_port,
-        }
-        self._index = 0
-        self._wire()
+        self._names = Names(seed)
+        self._events = Events(self._agenda, started_at)
+        self._begin({"DefaultAddrPool": [*default_pools], "SubnetSize": subnet_size, "DataPathPort": data_path_port})
 
-    def _wire(self) -> None:
-        store, times = self._store, self._times
-        major = int(self.engine_version.partition(".")[0])
-        major_api, minor_api = self.api_version.split(".")
-        api = int(major_api), int(minor_api)
+    def _begin(self, settled: Document, *, outside: Daemon | None = None) -> None:
+        """Begin with an empty store, and with parts that know of no other. ``outside``: the engine in no Swarm."""
+        self._swarm = settled
+        self.swarm_id, self._founded_at, self._index = "", self._agenda.now, 0
+        store = Store(agenda=self._agenda, names=self._names, started_at=self.started_at)
+        times, major, api = self._times, *self._versions()
+        self._store = store
         self._pools = Pools(
-            pools=self._swarm["DefaultAddrPool"],
-            subnet_size=self._swarm["SubnetSize"],
+            pools=settled["DefaultAddrPool"] or membership.POOLS,
+            subnet_size=settled["SubnetSize"] if settled["DefaultAddrPool"] else membership.SUBNET_SIZE,
             goes_on=major < _LEAST_FIRST_FIT,
             old=api < _LOOKS_CLOSER,
+            order=lambda subnets: self._names.random.sample(subnets, len(subnets)),
         )
         self._documents = Documents(store)
-        self._events = Events(store)
         self._allocator = Allocator(store, times, self._pools)
         self._orchestrator = Orchestrator(store, times)
         self._scheduler = Scheduler(store, times)
@@ -98,14 +94,21 @@ class World:
         self._nodes = Nodes(
             store, times, self._agents, self._allocator, self._orchestrator, self._events, old=api < _LOOKS_CLOSER
         )
+        self._nodes.outside = outside
         for part in (self._orchestrator, self._scheduler):
             part.running = lambda: self._nodes.led
         self._agents.managers_hear = lambda: self._nodes.led
+        self._agents.leader_astray_since = lambda: self._allocator.astray_since
         self._peers = Peers(store, times, self._agents, store.names)
         self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
         self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
         self._tokens = JoinTokens(store)
         self._secrets, self._configs = Kept(store, noun="secret"), Kept(store, noun="config")
+
+    def _versions(self) -> tuple[int, tuple[int, int]]:
+        """The engine's major version and the version of its API."""
+        major, minor = self.api_version.split(".")
+        return int(self.engine_version.partition(".")[0]), (int(major), int(minor))
 
     # -- time
 
@@ -127,12 +130,12 @@ class World:
 
     @property
     def node_names(self) -> list[str]:
-        """The host names of all nodes, in the order in which they joined."""
-        return [node.name for node in self._store.nodes.values()]
+        """The host names of all nodes, in the order in which they joined, or of the engine that is in no Swarm."""
+        return [daemon.node.name for daemon in self._nodes.daemons]
 
     def answers(self, view: str = "") -> bool:
         """Whether that engine runs; where it does not, its socket refuses."""
-        return bool(self._store.nodes) and self._nodes.asked(view).up
+        return bool(self.node_names) and self._nodes.asked(view).up
 
     def require_manager(self, view: str = "") -> None:
         """Raise ApiError in the engine's words where it shows nothing of the Swarm: a worker, or no leader."""
@@ -142,24 +145,14 @@ class World:
         """What GET /info says of the Swarm and of the machine."""
         daemon = self._nodes.asked(view)
         node = daemon.node
-        managers = [row for row in self._store.nodes.values() if row.manager]
         return {
-            "ID": f"{node.id}:engine",
+            "ID": f"{node.name}:engine",
             "Name": node.name,
             "OSType": node.os,
             "NCPU": node.nano_cpus // 1_000_000_000,
             "MemTotal": node.memory_bytes,
             "ContainersRunning": len(daemon.containers),
-            "Swarm": {
-                "NodeID": node.id,
-                "NodeAddr": node.address,
-                "LocalNodeState": "active",
-                "ControlAvailable": node.manager,
-                "Error": "",
-                "RemoteManagers": [{"NodeID": row.id, "Addr": f"{row.address}:2377"} for row in managers],
-                **({"Nodes": len(self._store.nodes), "Managers": len(managers)} if node.manager else {}),
-                **({"Cluster": self._cluster()} if node.manager else {}),
-            },
+            "Swarm": membership.place(node, self._store.nodes.values(), self._cluster()),
         }
 
     # -- the Swarm
@@ -176,21 +169,30 @@ class World:
 
     def _cluster(self) -> Document:
         version = {"Version": {"Index": self._tokens.version}}
-        return {**self._documents.swarm(self.swarm_id, self._swarm), **version}
+        return {**self._documents.swarm(self.swarm_id, self._swarm, at=self._founded_at), **version}
 
     def init_swarm(self, body: Mapping[str, Any], *, view: str = "") -> str:
-        """POST /swarm/init: the id of its first node. Raises ApiError 503 where there is a Swarm."""
-        if self._store.nodes:
-            raise ApiError(
-                503,
-                'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another'
-                " one.",
-            )
-        for key, default in self._swarm.items():
-            self._swarm[key] = body.get(key) or default
-        self._wire()
-        address = str(body.get("AdvertiseAddr") or "").partition(":")[0]
-        return self.add_node(view or "node1", role=_ROLE_OF_FIRST, address=address)
+        """POST /swarm/init at an engine outside: the id of its node. Raises ApiError, 503 where there is a Swarm."""
+        daemon = self._nodes.asked(view)
+        if not self._nodes.outside:
+            raise membership.already_part()
+        own = daemon.node
+        settled, address = membership.settled(body), membership.advertised(body, own=own.address)
+        self._begin(settled, outside=daemon)
+        return self.add_node(own.name, address=address)
+
+    def leave_swarm(self, *, force: bool, view: str = "") -> None:
+        """POST /swarm/leave, as far as it is simulated: by the only node there is, whose Swarm ends with that."""
+        daemon = self._nodes.asked(view)
+        if self._nodes.outside:
+            raise ApiError(503, "This node is not part of a swarm")
+        if daemon.node.manager and not force:
+            membership.refuse_leaving(sum(row.manager for row in self._store.nodes.values()))
+        if len(self._store.nodes) > 1:
+            raise ApiError(501, "this engine simulates leaving a Swarm of one node only")
+        self._agents.lose(daemon)
+        daemon.leave()
+        self._begin(self._swarm, outside=daemon)
 
     def nodes(self, filters: Filters | None = None, *, view: str = "") -> list[Document]:
         """GET /nodes."""
@@ -219,8 +221,8 @@ class World:
 
     def address_status(self, network_id: str) -> Document | None:
         """The ``Status`` of a network of the Swarm, by its full id: how many of its addresses are in use and free."""
-        subnet = self._pools.taken.get(network_id)
-        return {"IPAM": {"Subnets": {str(subnet.block): subnet.status}}} if subnet else None
+        space = self._pools.taken.get(network_id)
+        return {"IPAM": {"Subnets": {str(row.block): row.status for row in space.subnets}}} if space else None
 
     def create_network(self, body: Mapping[str, Any], view: str = "") -> Document:
         """POST /networks/create: its ``Id``. It is not allocated yet."""
@@ -313,7 +315,7 @@ class World:
         self._index += 1
         spec = {
             "Labels": dict(labels or {}),
-            "Role": _ROLE_OF_FIRST if first else role,
+            "Role": membership.ROLE_OF_FIRST if first else role,
             "Availability": availability,
         }
         node = Node(
@@ -329,6 +331,12 @@ class World:
             self._networks.found()
         self._nodes.add(node)
         return node.id
+
+    def add_engine(self, name: str, *, address: str) -> None:
+        """Start an engine that is in no Swarm, while there is none."""
+        node = membership.outsider(name, address=address, version=self.engine_version)
+        self._nodes.outside = Daemon(node=node)
+        mesh.boot(self._nodes.outside, self._names, self.now)
 
     def crash_node(self, name: str) -> None:
         """The machine loses power: its containers are gone, the managers notice a while later."""
@@ -354,16 +362,7 @@ class World:
     def edit_service(self, ref: str, path: str, value: Any) -> None:
         """Change one part of a service's spec as a stranger would: ``TaskTemplate.ContainerSpec.Env``; None removes."""
         service = self._services.find(ref)
-        spec = copy.deepcopy(service.spec)
-        *parents, last = path.split(".")
-        part = spec
-        for key in parents:
-            part = part.setdefault(key, {})
-        if value is None:
-            part.pop(last, None)
-        else:
-            part[last] = value
-        self._services.update(service.id, service.version, spec)
+        self._services.update(service.id, service.version, service_specs.with_part(service.spec, path, value))
 
     def fail_allocation(self, subnet: str) -> None:
         """Have the allocator find these addresses taken, by something that no manager shows."""

@@ -15,7 +15,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from overlayweb.domain.lifecycle import JobStatus, StepStatus
-from overlayweb.models import Job, Step
+from overlayweb.models import Job, Step, full_disks
 from overlayweb.workflows.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ def _beat(mine: Claim, clock: Clock, lost: threading.Event, stop: threading.Even
                     lost.set()
                     return
                 renewed = clock.monotonic()
-            except DatabaseError:
+            except DatabaseError as error:
                 # The database may come back before the lease runs out; after that others may have claimed.
-                logger.warning("job %s: lease not renewed", mine.job_id, exc_info=True)
+                full_disks.warn(logger, f"job {mine.job_id}: lease not renewed", error)
                 connection.close()
             if clock.monotonic() - renewed > LEASE.total_seconds():
                 lost.set()

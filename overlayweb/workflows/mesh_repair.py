@@ -12,6 +12,7 @@ the way back is the same as the way forward (RESTORE).
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 from overlayweb.domain import mesh, repair_plans
 from overlayweb.domain.lifecycle import Pass
@@ -35,6 +36,8 @@ JOIN_SECONDS = 90.0
 """So long nodes may take to show as peers: after a restart some gossip again only after a minute. [lab]"""
 
 State = JobService.State
+_ASKED, _LEADER = "asked ", "leader"
+"""Keys of what a step has noted: the nodes that were named, and how the nodes were registered when the leader was."""
 
 
 class MeshRepair:
@@ -97,7 +100,7 @@ def restart(context: Context, wanted: NodeRestart, *, last: bool) -> str:
     swarm = _patient_sight(context)
     if swarm is not None and wanted.node_id not in {node.id for node in swarm.nodes}:
         return f"{wanted.hostname} is no longer in the Swarm"
-    if swarm is None or not _is_back(context, wanted, swarm):
+    if swarm is None or not _is_back(wanted, swarm, recorded=_recorded(context)):
         _ask(context, wanted)
         _look_again(context, f"Waiting for {wanted.hostname}: run `{wanted.command}` there ({wanted.address})")
     if last:
@@ -142,7 +145,8 @@ def publish(context: Context) -> str:
 def verify(context: Context) -> str:
     """Restore every spec that was written, then hold the cluster against what was planned.
 
-    A node that does not join is named with its command, and waited for as in the restarts before.
+    A node that does not join is named with its command, and waited for as in the restarts before; then the leader,
+    if containers still do not come to those nodes.
     """
     rows = list(context.job.services.all())
     for row in rows:
@@ -155,12 +159,36 @@ def verify(context: Context) -> str:
         _ask(context, repair_plans.restart_of(node))
     if away:
         _look_again(context, f"Waiting for {', '.join(f'{n.hostname} ({n.address})' for n in away)} to join")
-    context.wait("strength", Strength(context, rows), seconds=30.0)
+    if _leader_is_asked(context) or context.wait("strength", Strength(context, rows), seconds=30.0):
+        _restart_leader(context)
+        context.wait("strength after all", Strength(context, rows), seconds=READY_SECONDS)
     peers.take_nudges_off(context)
     wrong = [*problems.of_ingress(context), *problems.of_services(context, [r for r in rows if r.state != State.GONE])]
     if wrong:
         raise OperatorNeededError([*wrong, *_leader_once_more(context)])
     return f"One ingress on every ready node; {len(rows)} services at full strength"
+
+
+def _restart_leader(context: Context) -> None:
+    """Where nodes had to be restarted that no sign had shown to the plan, ask for the leader as the plan would have."""
+    asked = [key for key in context.step.intent if key.startswith(_ASKED)]
+    planned = any(wanted.leader for wanted in ingress_network.plan_of(context).restarts)
+    if not asked or planned:
+        return
+    swarm = _patient_sight(context)
+    leader = next((node for node in mesh.recognise(swarm).nodes if node.leader), None) if swarm else None
+    if swarm is None or leader is None:
+        _look_again(context, "Waiting for the leader to answer")
+    wanted = repair_plans.restart_of_leader(leader)
+    if not _leader_is_asked(context):
+        context.ledger.intend(context.step, **{_LEADER: {node.id: _registered(node) for node in swarm.nodes}})
+        _ask(context, wanted)
+    if not _is_back(wanted, swarm, recorded=context.step.intent[_LEADER]):
+        _look_again(context, f"Waiting for {wanted.hostname}: run `{wanted.command}` there ({wanted.address})")
+
+
+def _leader_is_asked(context: Context) -> bool:
+    return _LEADER in context.step.intent
 
 
 def _leader_once_more(context: Context) -> list[str]:
@@ -203,7 +231,13 @@ def _patient_sight(context: Context) -> Swarm | None:
     return swarm
 
 
-def _is_back(context: Context, wanted: NodeRestart, swarm: Swarm) -> bool:
+def _recorded(context: Context) -> dict[str, str]:
+    """How each node was registered when the job began, by its id."""
+    found: dict[str, str] = context.job.steps.get(name="record").intent.get("registered", {})
+    return found
+
+
+def _is_back(wanted: NodeRestart, swarm: Swarm, *, recorded: dict[str, str]) -> bool:
     """Whether the node is ready and holds no removed ingress; the leader has to have registered anew, too.
 
     A restart too quick for the managers to miss the node shows all the same: it is no peer of the removed ingress any
@@ -212,7 +246,6 @@ def _is_back(context: Context, wanted: NodeRestart, swarm: Swarm) -> bool:
     seen = next(node for node in mesh.recognise(swarm).nodes if node.node_id == wanted.node_id)
     if seen.stale or not seen.ready:
         return False
-    recorded = context.job.steps.get(name="record").intent.get("registered", {})
     now = {node.id: _registered(node) for node in swarm.nodes}
     return not wanted.leader or recorded.get(wanted.node_id) != now[wanted.node_id]
 
@@ -223,7 +256,7 @@ def _registered(node: Node) -> str:
 
 def _ask(context: Context, wanted: NodeRestart) -> None:
     """Say once which engine has to be restarted, and how."""
-    key = f"asked {wanted.node_id}"
+    key = f"{_ASKED}{wanted.node_id}"
     if context.step.intent.get(key):
         return
     context.ledger.announce(
@@ -241,7 +274,7 @@ def _ask(context: Context, wanted: NodeRestart) -> None:
     )
 
 
-def _look_again(context: Context, waiting_for: str) -> None:
+def _look_again(context: Context, waiting_for: str) -> NoReturn:
     """Give the job back; the sweep rings every few seconds."""
     context.ledger.progress(context.step, waiting_for)
     context.pulse()

@@ -1,6 +1,7 @@
 """What is left wrong at the end of a rebuild, as sentences that say what to do."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from overlayweb.domain import ingress_plans, specs
 from overlayweb.models import JobService
@@ -56,10 +57,15 @@ def of_services(context: Context, rows: list[JobService]) -> list[str]:
 
 
 def _weak(context: Context, row: JobService) -> str:
-    errors = {
-        t.error or t.message
+    """With the last word of Swarm on it: each attempt is refused anew, in words that differ by an address."""
+    refused = [
+        t
         for t in context.engine.swarm_tasks()
         if t.service_id == row.service_id and t.state in {"rejected", "failed", "new", "pending"}
-    }
-    why = f" Swarm says: {'; '.join(sorted(filter(None, errors)))}." if any(errors) else ""
+    ]
+    words = [t.error or t.message for t in sorted(refused, key=lambda t: t.state_at or _LONG_AGO)]
+    why = f" Swarm says: {words[-1]}." if words and words[-1] else ""
     return f"{row.name} runs {row.containers_now} of {row.containers_before} containers on the ingress.{why}"
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)

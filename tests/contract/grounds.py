@@ -44,6 +44,10 @@ class Ground(ABC):
         """Throw the Swarm away and make a new one."""
 
     @abstractmethod
+    def dissolve(self) -> None:
+        """Leave the first node's engine in no Swarm; the others do not matter any more."""
+
+    @abstractmethod
     def restart(self, node: str) -> None:
         """Restart a node's engine and return when it answers again."""
 
@@ -124,6 +128,10 @@ class LabGround(Ground):
         """Form a new one of the same engines."""
         self._lab.reset()
 
+    def dissolve(self) -> None:
+        """Have it leave by force."""
+        self._lab.manager.cli("swarm", "leave", "--force")
+
     def restart(self, node: str) -> None:
         """Restart dockerd."""
         self._node(node).restart()
@@ -168,7 +176,11 @@ class SimulatedGround(Ground):
 
     def renew(self) -> None:
         """A new world."""
-        self.simulated.control("reset")
+        self.simulated.control("reset", nodes=len(NODES))
+
+    def dissolve(self) -> None:
+        """A new world with one engine."""
+        self.simulated.control("reset", nodes=0)
 
     def restart(self, node: str) -> None:
         """Restart the node's engine."""

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.contract import deeds
 from tests.contract.deeds import rpc
 from tests.contract.grounds import NODES, Document, Ground
 from tests.contract.shapes import NETWORK, shape
+from tests.lab import services
 
 
 def _overlay(ground: Ground, name: str, *, subnet: str = "", api: str = "", **more: object) -> str:
@@ -253,6 +255,36 @@ def test_networks_of_different_subnets_come_from_the_pool_one_after_the_other(fr
     fresh.until(lambda: all(_allocated(fresh, key) for key in made), "all to be allocated")
     found = {config["Subnet"] for key in made for config in _ipam(fresh, key)}
     assert found == {"10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24"}
+
+
+def test_an_overlay_of_two_subnets_uses_both_to_the_last_address(ground: Ground) -> None:
+    """Eleven of twelve: two gateways, three nodes, a VIP, five tasks; which comes from where is left to chance."""
+    asked = [{"Subnet": f"10.79.{number}.0/29"} for number in (0, 1)]
+    made = deeds.create_overlay(ground, "two", IPAM={"Driver": "default", "Config": asked})
+    row = _row(ground, made)
+    assert row["IPAM"]["Config"] == [{**one, "Gateway": one["Subnet"].replace("0/29", "1")} for one in asked]
+    assert len(row["Options"]["com.docker.network.driver.overlay.vxlanid_list"].split(",")) == len(asked)
+    web = deeds.create(ground, services.replicated("spread", replicas=5, networks=[made]))
+    (vip,) = deeds.service(ground, web)["Endpoint"]["VirtualIPs"]
+    running = [row for row in deeds.rows(ground, web) if row["Status"]["State"] == "running"]
+    given = [
+        vip["Addr"],
+        *(address for row in running for one in row["NetworksAttachments"] for address in one["Addresses"]),
+    ]
+    assert (len(set(given)), {address.rpartition(".")[0] for address in given}) == (6, {"10.79.0", "10.79.1"})
+    assert {address.partition("/")[2] for address in given} == {"29"}
+    deeds.remove(ground, web)
+    _remove(ground, made)
+
+
+def test_an_overlay_is_not_allocated_where_one_of_its_subnets_overlaps_and_then_takes_none(ground: Ground) -> None:
+    first = deeds.create_overlay(ground, "first", IPAM={"Config": [{"Subnet": "10.80.1.0/24"}]})
+    asked = [{"Subnet": "10.80.0.0/24"}, {"Subnet": "10.80.1.0/24"}]
+    second = _overlay(ground, "second", IPAM={"Driver": "default", "Config": asked})
+    ground.let_pass(2)
+    assert not _allocated(ground, second)
+    third = deeds.create_overlay(ground, "third", IPAM={"Config": asked[:1]})
+    _remove(ground, third, second, first)
 
 
 def _ipam(ground: Ground, network_id: str) -> Any:

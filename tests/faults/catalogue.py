@@ -52,6 +52,8 @@ WAYS = (
     *itertools.product(("stop", "unpublish"), ENDINGS),
     ("repair", "forward"),
     ("repair", "cancelled"),
+    ("connect", "forward"),
+    ("connect", "cancelled"),
     ("create", "forward"),
     ("create", "cancelled"),
     ("create", "unallocated"),
@@ -67,6 +69,7 @@ WAYS = (
 """All ways that there are: stage and ending."""
 _AT_INSTEAD = {
     "repair": {"done forward release": "begin forward restart-2"},
+    "connect": {"done forward release": "after POST /services/*/update"},
     "create": {"done forward release": "after POST /networks/create"},
     "delete": {"done forward release": "begin forward check"},
     "replace": {"done forward release": "done forward leave-1"},

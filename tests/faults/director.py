@@ -37,6 +37,7 @@ STUCK_SECONDS = 3 * 3600.0
 HANGS_SECONDS = 60.0
 """The same in real time."""
 FULL_SECONDS = 30.0
+SAID_LEASE = "a heartbeat said so, too"
 SAID_FULL = "a worker said whose disk is full, and what to do"
 VISITS = 4
 """So often the operator does what a job asks for."""
@@ -167,8 +168,13 @@ class Run:
         self._room_at = None
         self.disk.make_room()
         words = f"the disk of its database {stage.database_path(self.folder)} is full. Free room there"
-        if words in (self.folder / "log").read_text():
+        said = (self.folder / "log").read_text()
+        if words in said:
             self.story.done.append(SAID_FULL)
+        if f"lease not renewed: {words}" in said:
+            self.story.done.append(SAID_LEASE)
+        if "Traceback" in said:
+            self.story.problems.append(f"a full disk is logged with a traceback: {said[-2000:]}")
 
     def _start_worker(self, job_id: int) -> tuple[int, str]:
         self._workers += 1

@@ -21,7 +21,10 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # where there is one: that a disk keeps
 
 @dataclass(kw_only=True)
 class Report:
-    """How a run went. ``problems``: the promises that it broke; ``points``: those passed, where it was recorded."""
+    """How a run went. ``problems``: the promises that it broke; ``points``: those passed, where it was recorded.
+
+    ``told``: what the job said, where a promise was broken.
+    """
 
     scenario: str
     problems: list[str] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Report:
     visits: list[str] = field(default_factory=list)
     resumed_after: list[float] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     passed: int = 0
     virtual_seconds: float = 0.0
     seconds: float = 0.0
@@ -89,6 +93,7 @@ class Nursery:
             report.problems = story.problems or verdict.problems(run)
             report.status, report.done = story.status, story.done
             report.visits, report.resumed_after = story.visits, story.resumed_after
+            report.told = [*map(str, run.job().events.order_by("seq"))] if report.problems else []
         except Exception:  # noqa: BLE001  # a run that breaks is a run that failed
             report.problems = [traceback.format_exc()]
         finally:

@@ -10,7 +10,7 @@ from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
-from overlayweb.domain.specs import differences
+from overlayweb.domain.specs import Spec, differences
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import empty
@@ -133,16 +133,23 @@ def _of_service(
     document = was.spec.document()
     for row in document["TaskTemplate"].get("Networks") or ():
         row["Target"] = there.id if row["Target"] == old else row["Target"]
-    is_now = service.spec.document()
-    if service.name in run.story.edited:
-        assert is_now["TaskTemplate"]["ContainerSpec"].pop("Env", [""])[0].startswith("EDITED="), "an edit is lost"
-    if is_now != document:
-        yield f"{service.name} differs at {differences(type(was.spec).of(document), type(was.spec).of(is_now))}"
+    is_now, expected = without_edit(run, service), Spec.of(document)
+    if is_now != expected:
+        yield f"{service.name} differs at {differences(expected, is_now)}"
     running = now.running_on(service.id)
     if len(running) != len(before.running_on(was.id)):
         yield f"{service.name} runs {len(running)}"
     if any(set(swarm_task.network_ids) != set(service.network_ids) for swarm_task in running):
         yield f"containers of {service.name} are on other networks"
+
+
+def without_edit(run: "Run", service: Service) -> Spec:
+    """The spec before a stranger's edit, which has to be there if there was one."""
+    document = service.spec.document()
+    if service.name in run.story.edited:
+        edited = document["TaskTemplate"]["ContainerSpec"].pop("Env", [""])
+        assert edited[0].startswith("EDITED="), "the stranger's edit is lost"
+    return Spec.of(document)
 
 
 def _service(name: str, replicas: int | None, networks: list[Any], config: dict[str, Any] | None) -> dict[str, Any]:

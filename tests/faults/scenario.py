@@ -68,7 +68,16 @@ def of_seed(seed: int) -> Scenario:
     return Scenario(stage=stage, deeds=tuple(deeds))
 
 
-_STAGES = {"stop": 4, "unpublish": 4, "repair": 2, "replace": 2, "same_name": 1, "create": 1, "delete": 1}
+_STAGES = {
+    "stop": 4,
+    "unpublish": 4,
+    "repair": 2,
+    "replace": 2,
+    "same_name": 1,
+    "create": 1,
+    "delete": 1,
+    "connect": 2,
+}
 _EVERYWHERE = ("web", "agent", "inner")
 _SERVICES = {"stop": (*_EVERYWHERE, "slow"), "unpublish": (*_EVERYWHERE, "slow"), "replace": (*_EVERYWHERE, "worker")}
 _WISH = 0.2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import ingress_plans, network_plans, repair_plans, replace_plans, specs
+from overlayweb.domain import connect_plans, ingress_plans, network_plans, repair_plans, replace_plans, specs
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
@@ -13,18 +13,16 @@ from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
-from overlayweb.simulator.world import World
-from tests.faults import overlay_stages, stage
-from tests.simulator.driver import Driver, rebuild_carelessly
+from tests.faults import connect_stages, overlay_stages, stage, wedges
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
 
+    Differences = Callable[[Run, Job, Swarm, Swarm], Iterator[str]]
+
 AFTER = IngressSettings(subnet="10.20.0.0/20", mtu=1450)
 ASKED_FOR = (AFTER.subnet, overlay_stages.WIDER, overlay_stages.SPARE_SUBNET)
 """The addresses that jobs ask for, on whichever stage."""
-CARELESS = "10.50.0.0/20"
-WEDGED_AFTER = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,8 @@ class Stage:
     kind: str
     content: Content
     request: Callable[[Swarm], Request]
-    differences: "Callable[[Run, Job, Swarm, Swarm], Iterator[str]]"
+    differences: "Differences"
+    engine: str = "28.5"
 
 
 def observed(socket: str) -> Swarm:
@@ -93,7 +92,7 @@ def of_services(run: "Run", before: Swarm, now: Swarm, *, on_ingress: bool) -> I
         return
     for service in now.services:
         was = next(s for s in before.services if s.name == service.name)
-        spec = _without_edit(service.spec) if service.name in run.story.edited else service.spec
+        spec = overlay_stages.without_edit(run, service)
         if spec not in {was.spec, specs.pinned(was.spec, was.ports)}:
             yield f"{service.name} differs at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
         wanted = len(before.running_on(was.id))
@@ -111,21 +110,6 @@ def _of_published(now: Swarm, service: Service) -> Iterator[str]:
         yield f"{service.name} has no address on the ingress"
 
 
-def _without_edit(spec: Spec) -> Spec:
-    """The spec before the stranger's edit, which has to be there."""
-    document = spec.document()
-    edited = document["TaskTemplate"]["ContainerSpec"].pop("Env", [""])
-    assert edited[0].startswith("EDITED="), "the stranger's edit is lost"
-    return Spec.of(document)
-
-
-def _wedged(world: World, nodes: int) -> None:
-    """The services, and a script that did not wait: stale nodes, tasks that nobody takes."""
-    stage.services(world, nodes)
-    rebuild_carelessly(Driver(world=world), CARELESS)
-    world.advance(to=world.now + WEDGED_AFTER)
-
-
 def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
     if job.status != JobStatus.SUCCEEDED:
         for was in before.services:
@@ -138,43 +122,64 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
     for service in now.services:
         if specs.ports_of(service.spec) != specs.ports_of(Spec.of(whole[service.name])):
             yield f"{service.name} publishes {service.ports}"
-        replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", len(now.nodes))
+        everywhere = sum(node.availability == "active" for node in now.nodes)
+        replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", everywhere)
         if len(now.running_on(service.id)) != replicas:
             yield f"{service.name} runs {len(now.running_on(service.id))} of {replicas}"
         if service.ingress_ports:
             yield from _of_published(now, service)
 
 
-def _replace(*, keep_name: bool) -> Stage:
+def _repair(content: Content, *, engine: str = "28.5") -> Stage:
     return Stage(
-        kind=replace_plans.KIND,
-        content=overlay_stages.content,
-        request=partial(overlay_stages.request, keep_name=keep_name),
-        differences=overlay_stages.different,
+        kind=repair_plans.KIND,
+        content=content,
+        request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
+        differences=_of_repair,
+        engine=engine,
     )
 
 
+def ingress_stays(run: "Run", before: Swarm, now: Swarm) -> Iterator[str]:
+    """What is not as it must be after a job that has nothing to do with the ingress: the one before, on every node."""
+    (was,) = before.ingress_networks
+    if [network.id for network in now.ingress_networks] != [was.id]:
+        yield f"the ingress is {now.ingress_networks}, it was {was.id}"
+        return
+    yield from _of_ingress(run, now, was.ipam[0].subnet)
+
+
+def _beside_ingress(
+    kind: str,
+    request: Callable[[Swarm], Request],
+    differences: "Differences",
+    content: Content = overlay_stages.content,
+) -> Stage:
+    def all_differences(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+        yield from ingress_stays(run, before, now)
+        yield from differences(run, job, before, now)
+
+    return Stage(kind=kind, content=content, request=request, differences=all_differences)
+
+
+def _replace(*, keep_name: bool) -> Stage:
+    request = partial(overlay_stages.request, keep_name=keep_name)
+    return _beside_ingress(replace_plans.KIND, request, overlay_stages.different)
+
+
 STAGES: dict[str, Stage] = {
-    "create": Stage(
-        kind=network_plans.CREATE,
-        content=overlay_stages.content,
-        request=overlay_stages.wanted,
-        differences=overlay_stages.created,
-    ),
-    "delete": Stage(
-        kind=network_plans.DELETE,
-        content=overlay_stages.content_with_spare,
-        request=overlay_stages.unwanted,
-        differences=overlay_stages.deleted,
+    "connect": _beside_ingress(connect_plans.KIND, connect_stages.wanted, connect_stages.connected),
+    "create": _beside_ingress(network_plans.CREATE, overlay_stages.wanted, overlay_stages.created),
+    "delete": _beside_ingress(
+        network_plans.DELETE, overlay_stages.unwanted, overlay_stages.deleted, overlay_stages.content_with_spare
     ),
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),
-    "repair": Stage(
-        kind=repair_plans.KIND,
-        content=_wedged,
-        request=lambda swarm: IngressRequest(settings=repair_plans.wanted(swarm=swarm)),
-        differences=_of_repair,
-    ),
+    "repair": _repair(wedges.wedged),
+    "repair_hanging": _repair(wedges.wedged, engine="20.10"),
+    "repair_workers": _repair(wedges.workers_wedged),
+    "repair_late": _repair(wedges.late),
+    "repair_late_workers": _repair(wedges.late_and_workers_wedged),
     "replace": _replace(keep_name=False),
     "same_name": _replace(keep_name=True),
 }

@@ -32,7 +32,7 @@ def make(folder: Path) -> dict[str, Template]:
 
 def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
     stage.database_path(folder).parent.mkdir(parents=True)
-    simulation = stage.simulation(seed=7, content=found.content)
+    simulation = stage.simulation(seed=7, content=found.content, engine=found.engine)
     shared = Shared()
     shared.seconds = simulation.world.now
     epoch = simulation.world.started_at

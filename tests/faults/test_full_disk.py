@@ -1,13 +1,23 @@
-"""No room for the database: the worker stops with a clear word, nothing is half-written, and it goes on with room."""
+"""No room for the database: said in one clear sentence, nothing is half-written, and with room all goes on."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
-from tests.faults import catalogue
+from tests.faults import catalogue, disks
 from tests.faults.nursery import RemoteNursery
 from tests.faults.scenario import Deed
+from tests.support.installations import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("root"), pytest.mark.timeout(180)]
 
+SETTLES = 1.5
+"""Seconds, more than one tick of the sweep."""
 POINTS = ["done forward check", "after POST /services/*/update", "before DELETE /networks/*", "done forward create"]
 
 
@@ -18,3 +28,59 @@ def test_a_full_disk_stops_the_job_and_room_lets_it_go_on(nursery: RemoteNursery
     report = nursery.run(scenario.to_json())
     assert (report.problems, report.status) == ([], "succeeded")
     assert "a worker said whose disk is full, and what to do" in report.done
+
+
+def test_a_heartbeat_says_it_too_while_its_worker_only_waits(nursery: RemoteNursery) -> None:
+    """Having said that it waits for containers to stop, it writes nothing until one has."""
+    way = catalogue.way(nursery, stage="stop", ending="forward")
+    drains = way.points.index("begin forward drain")
+    scenario = way.scenario(Deed(kind="full", after=way.points.index("committed progress", drains)))
+    report = nursery.run(scenario.to_json())
+    assert (report.problems, report.status) == ([], "succeeded")
+    assert "a heartbeat said so, too" in report.done
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[disks.SmallDisk]:
+    """A data folder of its own on a small disk, with a new database."""
+    (folder / "data").mkdir()
+    made = disks.SmallDisk(folder / "data")
+    made.mount()
+    _manage(folder, "migrate").wait(timeout=60)
+    yield made
+    made.unmount()
+
+
+def _manage(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command of manage.py in that data folder, its log beside it."""
+    told = environment(folder / "data", OVERLAYWEB_REDIS_SERVER="none", DOCKER_HOST="unix:///nowhere/docker.sock")
+    with (folder / "log").open("ab") as log:
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+        return subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=log)
+
+
+def test_the_sweep_says_it_in_one_sentence_and_goes_on_with_room(folder: Path, disk: disks.SmallDisk) -> None:
+    """A cluster that nobody looks at is asked for every few seconds, which is written down."""
+    sweep = _manage(folder, "sweep")
+    try:
+        _until(lambda: list((folder / "data").rglob("*.msg")), "a first look to be asked for")
+        disk.fill()
+        _until(lambda: "sweep: " in (folder / "log").read_text(), "the sweep to meet the full disk")
+        disk.make_room()
+        time.sleep(SETTLES)
+        said = (folder / "log").read_text()
+        time.sleep(SETTLES)
+        assert (folder / "log").read_text() == said, "with room it goes on"
+    finally:
+        sweep.terminate()
+        assert sweep.wait(timeout=20) == 0
+    file = folder / "data" / "db.sqlite3"
+    assert f"sweep: the disk of its database {file} is full. Free room there; it goes on by itself." in said
+    assert "Traceback" not in said
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        time.sleep(0.1)

@@ -1,12 +1,16 @@
-"""A worker killed at the points of a job: around each step, each call, each commit. Another ends it as promised.
+"""A worker killed, or frozen past its lease, at the points of a job: around each step, each call, each commit.
 
-A spread of the points here; every one of them in `make faults`.
+Another ends the job as promised, and nothing of a frozen one reaches the engine or the ledger when it wakes. A spread
+of the points here; every one of them in `make faults`.
 """
+
+from functools import cache
 
 import pytest
 
 from tests.faults import catalogue
 from tests.faults.nursery import RemoteNursery
+from tests.faults.scenario import UNCOMMITTED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -20,6 +24,8 @@ WAYS = [
     ("unpublish", "unallocated", 4),
     ("repair", "forward", 10),
     ("repair", "cancelled", 3),
+    ("connect", "forward", 6),
+    ("connect", "cancelled", 4),
     ("create", "forward", 8),
     ("create", "cancelled", 4),
     ("create", "unallocated", 3),
@@ -33,8 +39,22 @@ WAYS = [
 ]
 
 
+recorded = cache(catalogue.way)
+
+
 @pytest.mark.parametrize(("stage", "ending", "count"), WAYS)
 def test_killed_anywhere_the_job_ends_as_promised(nursery: RemoteNursery, stage: str, ending: str, count: int) -> None:
-    way = catalogue.way(nursery, stage=stage, ending=ending)
+    way = recorded(nursery, stage=stage, ending=ending)
     kills = catalogue.kills(way, catalogue.spread(way.points, count))
     assert catalogue.failures(nursery, kills, status=catalogue.ends_as(ending)) == []
+
+
+@pytest.mark.parametrize(("number", "stage", "ending"), [(n, *way[:2]) for n, way in enumerate(WAYS)])
+def test_frozen_on_any_way_it_writes_nothing_when_it_wakes(
+    nursery: RemoteNursery, number: int, stage: str, ending: str
+) -> None:
+    """Once on each way: early on the first, late on the last."""
+    way = recorded(nursery, stage=stage, ending=ending)
+    points = [i for i in catalogue.spread(way.points, len(way.points)) if not way.points[i].startswith(UNCOMMITTED)]
+    freezes = catalogue.freezes(way, [points[number * len(points) // len(WAYS)]])
+    assert catalogue.failures(nursery, freezes, status=catalogue.ends_as(ending)) == []

@@ -1,6 +1,7 @@
 """A worker frozen past its lease while another takes over: nothing of it reaches the engine or the ledger after that.
 
 But the one call that was in flight. It is woken at the worst moment, as soon as the other has the job, or at the end.
+On every way of every kind of job: test_kill_points.py.
 """
 
 import pytest
@@ -15,11 +16,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def way(nursery: RemoteNursery) -> catalogue.Way:
     return catalogue.way(nursery, stage="stop", ending="forward")
-
-
-def test_frozen_anywhere_it_writes_nothing_when_it_wakes(nursery: RemoteNursery, way: catalogue.Way) -> None:
-    freezes = catalogue.freezes(way, catalogue.spread(way.points, 16))
-    assert catalogue.failures(nursery, freezes, status="succeeded") == []
 
 
 @pytest.mark.parametrize("label", ["before POST /nodes/*/update", "after POST /nodes/*/update"])

@@ -140,6 +140,44 @@ def test_neither_unpublishing_nor_scaling_nor_removing_heals_it_and_restarts_do(
     assert driver.held() == {name: [made] for name in driver.names}
 
 
+def _wedged(engine: str, *, drained: bool) -> Driver:
+    """Three nodes after a careless rebuild; the leader's own node is among those that hold the old one, or drained."""
+    driver = Driver(engine=engine)
+    if drained:
+        driver.set_availability("node1", "drain")
+    driver.mix([slow_stopping("legacy", ingress_port(8001), replicas=6)])
+    assert rebuild_carelessly(driver, NEW)
+    driver.spend(30)
+    assert any("could not find network allocator state" in line for line in driver.world.log())
+    return driver
+
+
+def _restart(driver: Driver, *names: str) -> None:
+    for name in names:
+        driver.world.restart_daemon(name)
+        driver.spend(10)
+
+
+@pytest.mark.parametrize(("engine", "drained"), [("28.5.2", True), ("20.10.24", False)])
+def test_nodes_that_are_restarted_before_the_leader_run_nothing_until_it_is(engine: str, *, drained: bool) -> None:
+    driver = _wedged(engine, drained=drained)
+    _restart(driver, "node3", "node2")
+    driver.spend(120)
+    (new,) = [row["Id"] for row in driver.ingress("node2")]
+    assert driver.held()["node3"] == [new], "they come onto the new one at once"
+    nodes = {driver.world.node(name)["ID"] for name in ("node2", "node3")}
+    there = [row for row in driver.tasks("legacy") if row.get("NodeID") in nodes and row["DesiredState"] == "running"]
+    assert {row["Status"]["State"] for row in there} == {"preparing"}
+    _restart(driver, "node1")
+    driver.until(driver.whole)
+
+
+def test_on_20_10_they_run_at_once_where_the_leader_holds_nothing() -> None:
+    driver = _wedged("20.10.24", drained=True)
+    _restart(driver, "node3", "node2")
+    driver.until(driver.whole)
+
+
 def test_one_node_alone_can_be_stale() -> None:
     driver = Driver()
     driver.mix([slow_stopping("legacy", ingress_port(8008), replicas=1)])

@@ -4,11 +4,13 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from overlayweb.domain.membership import InitRequest
 from overlayweb.domain.readiness import Answer, Check, Membership
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ActionKind, Cluster, MembershipAction, ReadinessCheck, codec
@@ -160,3 +162,19 @@ def test_what_an_engine_refuses_is_kept_in_its_words(cluster: Cluster, clara: Us
     done = carried_out(action)
     assert "already part of a swarm" in done.error
     assert done.ended_at is not None
+
+
+def test_a_swarm_is_made_of_an_engine_with_the_pool_that_was_asked_for(clara: User, folder: Path) -> None:
+    """A pool alone: an engine that is told no size with it makes a Swarm that allocates nothing, ever."""
+    with simulated(folder / "engine.sock", nodes=0, speed=20.0) as outside:
+        made = Cluster.objects.create(name="new", endpoint=outside.socket, created_at=timezone.now(), demo=True)
+        request = InitRequest(advertise="192.168.60.11", pools=("10.77.0.0/16",))
+        action = carried_out(memberships.initialise(cluster=made, person=clara, request=request, now=timezone.now()))
+        assert (action.error, action.ended_at is not None) == ("", True)
+        outside.control("skip", seconds=5)
+        jobs.observe_cluster(made.pk)
+        made.refresh_from_db()
+        found = seen(made)
+    assert [(node.hostname, node.role, node.ready) for node in found.nodes] == [("node1", "manager", True)]
+    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/16",), 24)
+    assert [str(row.ipam[0].subnet) for row in found.networks if row.ingress] == ["10.77.0.0/24"]

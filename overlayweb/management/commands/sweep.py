@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from overlayweb.models import full_disks
 from overlayweb.services import clusters, recovery
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,13 @@ class Command(BaseCommand):
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-        if not registered:
-            clusters.register_local(now=timezone.now())
         while not stop.is_set():
             try:
+                if not registered:
+                    clusters.register_local(now=timezone.now())
+                    registered = True
                 recovery.sweep(now=timezone.now())
-            except DatabaseError:
-                logger.warning("sweep: the database does not answer, trying again", exc_info=True)
+            except DatabaseError as error:
+                full_disks.warn(logger, "sweep", error)
             close_old_connections()
             stop.wait(1.0)

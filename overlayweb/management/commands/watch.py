@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
+from overlayweb.models import full_disks
 from overlayweb.services import clusters
 from tasks.watch import Watcher
 
@@ -31,8 +32,8 @@ class Command(BaseCommand):
         while not stop.is_set():
             try:
                 _follow(watchers, clusters.watched())
-            except DatabaseError:
-                logger.warning("watch: the database does not answer, trying again", exc_info=True)
+            except DatabaseError as error:
+                full_disks.warn(logger, "watch", error)
             close_old_connections()
             stop.wait(LOOK_FOR_CLUSTERS)
         _follow(watchers, set(), leave_after=STOP_SECONDS)
