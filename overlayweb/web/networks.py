@@ -108,7 +108,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "origin": _origin(cluster, found),
         "services": [(s, vips[s.id], reach.aliases_of(s.spec).get(network_id, ())) for s in attached],
         "nodes": _by_node(swarm, found),
-        "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
+        "filling": capacity.filling_of(swarm=swarm, network_id=network_id),
         "standalone": [(box, names.get(box.container_id, "")) for box in standalone.seen_on(swarm, found)],
         "of_nodes": len(swarm.nodes),
         "present": inventory.nodes_on(swarm=swarm, network=found),
