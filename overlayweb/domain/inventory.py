@@ -54,7 +54,8 @@ class ListedNetwork:
     """One network. ``nodes``: how many have a container on it, of the ingress how many are its peers.
 
     ``subnets``: its subnets as text; ``first_address``: where the first one begins, to sort by, None without.
-    ``used`` of ``usable`` addresses are taken; both 0 where that is not known. ``words``: what a filter looks in.
+    ``used`` of ``usable`` addresses are taken, ``peak`` at the worst moment of an update of everything on it; all 0
+    where that is not known. ``words``: what a filter looks in.
     """
 
     network_id: str
@@ -74,6 +75,7 @@ class ListedNetwork:
     containers: int
     nodes: int
     used: int
+    peak: int
     usable: int
     words: str
 
@@ -178,6 +180,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         containers=use.containers,
         nodes=_nodes_on(network, use),
         used=filling.used if filling else 0,
+        peak=filling.peak if filling else 0,
         usable=filling.usable if filling else 0,
         words=_words(network.name, stack, blocks, network.driver, network.id),
     )

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from overlayweb.domain import capacity
 from overlayweb.models import Cluster
 from tasks import observations
 from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_tasks
@@ -223,3 +224,23 @@ def test_a_process_reads_a_snapshot_once_until_it_changes(large: Cluster) -> Non
     newer = make_large_swarm(121, observed_at=timezone.now())
     assert observations.keep(cluster=large, swarm=newer)
     assert Cluster.objects.get(pk=large.pk).swarm() == newer
+
+
+def test_nearly_full_counts_the_worst_moment_of_an_update(
+    db: None, as_author: Client, names: Callable[[str], list[str]]
+) -> None:
+    """Four containers that start the new one first are eight while they update, as pages of capacity count them."""
+    busy, calm = make_network("busy", "10.0.5.0/28"), make_network("calm", "10.0.6.0/28")
+    services = [
+        make_service("first", published=(), network_ids=(busy.id,), replicas=4, update_config={"Order": "start-first"}),
+        make_service("then", published=(), network_ids=(calm.id,), replicas=4),
+    ]
+    swarm = make_swarm(services=services, networks=[busy, calm], observed_at=timezone.now())
+    make_cluster("varied", swarm)
+    filling = capacity.filling_of(swarm=swarm, network_id=busy.id)
+    assert filling is not None
+    assert filling.used < 0.8 * filling.usable
+    assert filling.level == "tight"
+    assert names("/clusters/varied/networks/?show=tight") == ["busy"]
+    page = pages.text(as_author.get("/clusters/varied/networks/"))
+    assert f"{filling.used} of {filling.usable} {filling.peak} while updating" in page
