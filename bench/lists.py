@@ -1,8 +1,8 @@
-"""How long the lists of networks and services take, by how many there are; beside them lists made from the snapshot.
+"""How long the pages about networks and services take, by how many there are.
 
-``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about two minutes. It
-fills a database of its own, then asks the product's views, as a signed-in person, for every page in turn: the first,
-one further on, filtered, sorted both ways.
+``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about three minutes. It
+fills a database of its own, then asks the product's views, as a signed-in person, for every page in turn; lists are
+asked for the first page, one further on, filtered, and sorted both ways.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 SIZES = (100, 10_000)
-PLACES = ("networks", "services")
-QUERIES = (
+LISTED = (
     "",
     "?page=57",
     "?q=stack41",
@@ -40,15 +39,33 @@ QUERIES = (
     "?sort=networks",
     "?sort=-used",
 )
+NETWORK, SERVICE = "networks/id-stack3_net00003/", "services/id-stack5_svc00005/"
+PLACES = {
+    "networks": tuple(f"networks/{query}" for query in LISTED),
+    "services": tuple(f"services/{query}" for query in LISTED),
+    "overview": ("",),
+    "ingress": ("ingress/",),
+    "addresses": ("addresses", "addresses?at=10.0.0.0/8", "addresses?at=10.0.0.0/16", "addresses?page=3"),
+    "matrix, 200 by 50": ("reach",),
+    "matrix, filtered": ("reach?service=svc0001", "reach?network=stack41", "reach?shared=1"),
+    "one network": (NETWORK,),
+    "one service": (SERVICE,),
+    "connect a service": (f"{SERVICE}connect", f"{SERVICE}connect?q=stack41"),
+    "connect a network": (f"{NETWORK}connect", f"{NETWORK}connect?q=stack41"),
+    "create a network": ("networks/new",),
+    "replace a network": (f"{NETWORK}replace",),
+}
+"""Each page by the addresses that are asked for, below the cluster's own."""
+LISTS = ("networks", "services")
 COMMAND = "`python -m bench.lists --markdown`"
 TARGET_MS, MOST_QUERIES = 250.0, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One list: milliseconds of an answer, and how many questions to the database the busiest one asked.
+    """One page: milliseconds of an answer, and how many questions to the database the busiest one asked.
 
-    ``snapshot``: the median when the same page is made from the snapshot that is kept, once it is read anew.
+    ``anew``: the median of the first answer after the snapshot has changed, which this process then reads anew.
     """
 
     place: str
@@ -57,7 +74,7 @@ class Row:
     p95: float
     slowest: float
     queries: int
-    snapshot: float
+    anew: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +89,14 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Whether the targets are met."""
-        return all(row.p95 <= TARGET_MS and row.queries <= MOST_QUERIES for row in self.rows)
+        """Whether the targets are met: of pages the time, of lists the number of questions too."""
+        return all(
+            row.p95 <= TARGET_MS and (row.queries <= MOST_QUERIES or row.place not in LISTS) for row in self.rows
+        )
 
 
 def main() -> None:
-    """Fill the database, measure every list; print the table. Exit code 1 where a target is missed."""
+    """Fill the database, measure every page; print the table. Exit code 1 where a target is missed."""
     options = _options()
     looked = machine.look(now=datetime.now(UTC))
     with _database():
@@ -100,12 +119,13 @@ def markdown(report: Report) -> str:
         "",
         f"{report.machine}; load average {report.load}; {report.requests} requests each. {COMMAND}",
         "",
-        "Pages of 50 networks or services: the first, one further on, filtered, sorted both ways; milliseconds of the",
-        "whole answer of the view, on SQLite, without the network. Beside it the median of the same page made from the",
-        "snapshot that is kept, when that has changed since the last page, as it would be without rows for the lists.",
-        f"Targets at 10,000: p95 at most {TARGET_MS:.0f} ms, at most {MOST_QUERIES} questions to the database.",
+        "Milliseconds of the whole answer of the view, on SQLite, without the network. The lists, in pages of 50, read",
+        "rows of their own; the other pages read the snapshot, which a process reads once and keeps until it changes.",
+        "The last column is the median of the first answer after it has changed: what was read is read anew and what",
+        "follows from it is worked out again, once for all pages of a process.",
+        f"Targets at 10,000: p95 at most {TARGET_MS:.0f} ms; of lists at most {MOST_QUERIES} questions.",
         "",
-        "| List | Rows | Median, ms | p95, ms | Slowest, ms | Questions | From the snapshot, ms |",
+        "| Page | Rows | Median, ms | p95, ms | Slowest, ms | Questions | First after a change, ms |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_line(row) for row in report.rows),
         "",
@@ -117,14 +137,13 @@ def markdown(report: Report) -> str:
 def _line(row: Row) -> str:
     return (
         f"| {row.place} | {row.size:,} | {row.median:.1f} | {row.p95:.1f} | {row.slowest:.1f} | {row.queries} |"
-        f" {row.snapshot:.0f} |"
+        f" {row.anew:.0f} |"
     )
 
 
 def _measure(requests: int) -> tuple[list[Row], list[tuple[int, float]]]:
     from django.utils import timezone
 
-    from overlayweb.models import codec
     from tasks import observations
     from tests.web.inventories import make_cluster, make_large_swarm
 
@@ -133,18 +152,16 @@ def _measure(requests: int) -> tuple[list[Row], list[tuple[int, float]]]:
         cluster = make_cluster(f"of-{size}", make_large_swarm(size, observed_at=timezone.now()))
         again = make_large_swarm(size, observed_at=timezone.now())
         keeping.append((size, _seconds(lambda: observations.keep(cluster=cluster, swarm=again))))  # noqa: B023  # now
-        text = codec.dump(again)
-        rows += [_row(client, place, size, requests, text) for place in PLACES]
+        rows += [_row(client, place, size, requests) for place in PLACES]
     return rows, keeping
 
 
-def _row(client: "Client", place: str, size: int, requests: int, text: str) -> Row:
-    took, queries = [], 0
-    for number in range(-len(QUERIES), requests):
-        address = f"/clusters/of-{size}/{place}/{QUERIES[number % len(QUERIES)]}"
-        seconds, asked = _ask(client, address)
+def _row(client: "Client", place: str, size: int, requests: int) -> Row:
+    took, queries, asked = [], 0, [f"/clusters/of-{size}/{path}" for path in PLACES[place]]
+    for number in range(-len(asked), requests):
+        seconds, questions = _ask(client, asked[number % len(asked)])
         if number >= 0:  # those before warm up, and the first keeps in the session which cluster is looked at
-            queries = max(queries, asked)
+            queries = max(queries, questions)
             took.append(seconds * 1000)
     return Row(
         place=place,
@@ -153,14 +170,28 @@ def _row(client: "Client", place: str, size: int, requests: int, text: str) -> R
         p95=sorted(took)[math.ceil(0.95 * len(took)) - 1],
         slowest=max(took),
         queries=queries,
-        snapshot=statistics.median(1000 * _seconds(lambda: _from_snapshot(place, text)) for _ in range(3)),
+        anew=statistics.median(_anew(client, f"of-{size}", asked[0]) for _ in range(3)),
     )
 
 
+def _anew(client: "Client", cluster: str, address: str) -> float:
+    """Milliseconds of the first answer after a change, which here is but a space: all of it is read all the same."""
+    from django.db.models import F, Value
+    from django.db.models.functions import Concat
+    from django.utils import timezone
+
+    from overlayweb.models import Cluster
+
+    changed = Concat(F("observation"), Value(" "))
+    Cluster.objects.filter(name=cluster).update(observation=changed, news_at=timezone.now())
+    return 1000 * _ask(client, address)[0]
+
+
 def _ask(client: "Client", address: str) -> tuple[float, int]:
-    from django.db import connection
+    from django.db import connection, reset_queries
     from django.test.utils import CaptureQueriesContext
 
+    reset_queries()  # the log that they are counted by holds so many and no more
     with CaptureQueriesContext(connection) as captured:
         began = time.monotonic()
         answer = client.get(address)
@@ -168,17 +199,6 @@ def _ask(client: "Client", address: str) -> tuple[float, int]:
     if answer.status_code != 200:  # noqa: PLR2004  # an answer
         raise RuntimeError(f"{address} answers {answer.status_code}")
     return took, len(captured)
-
-
-def _from_snapshot(place: str, text: str) -> Sequence[object]:
-    """The rows of a page as they are made without the lists' own: the snapshot read, everything listed and sorted."""
-    from overlayweb.domain import inventory
-    from overlayweb.domain.swarm import Swarm
-    from overlayweb.models import codec
-
-    swarm = codec.load(text, Swarm)
-    listed = inventory.networks(swarm) if place == "networks" else inventory.services(swarm)
-    return sorted(listed, key=lambda row: row.name)[:50]
 
 
 def _seconds(deed: Callable[[], object]) -> float:
@@ -220,7 +240,7 @@ def _database() -> "Iterator[None]":
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=200, help="for each list and size (200)")
+    parser.add_argument("--requests", type=int, default=200, help="for each page and size (200)")
     parser.add_argument("--json", type=Path, help="write the numbers there too")
     parser.add_argument("--markdown", action="store_true", help="print the section for docs/benchmarks.md")
     return parser.parse_args()

@@ -79,11 +79,14 @@ window.addEventListener("pageshow", (event) => {
 // A suggestion is taken over here, without asking the server for the form: what is being typed stays.
 document.addEventListener("click", (event) => {
   const button = event.target.closest('button[name="use"]');
-  const [field, value] = button?.value.split(/=(.*)/s) ?? [];
+  const [about, value] = button?.value.split(/=(.*)/s) ?? [];
+  const [field, line] = about?.split(/:(.*)/s) ?? [];
   const input = button?.form.elements[field];
   if (!input) return;
   event.preventDefault();
-  input.value = value;
+  // Of a field with several lines, the one that begins with what is meant.
+  const begins = (row) => row.trim().split(/\s+/)[0] === line;
+  input.value = line ? input.value.split("\n").map((row) => (begins(row) ? value : row)).join("\n") : value;
   input.dispatchEvent(new Event("input", { bubbles: true }));
   input.focus();
 });

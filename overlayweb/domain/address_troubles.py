@@ -17,7 +17,7 @@ INGRESS_COLLIDES = "ingress-collides"
 
 def find(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Finding, ...]:
     """Everything wrong, the ingress first, then overlays by name."""
-    return (*_ingress(swarm, reserved), *_overlays(swarm))
+    return (*_ingress(swarm, reserved), *swarm.once(_overlays))
 
 
 def of_ingress(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> Finding | None:
@@ -46,13 +46,16 @@ def _ingress(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Findin
     yield replace(finding, suggestion=free)
 
 
-def _overlays(swarm: Swarm) -> Iterator[Finding]:
-    filled = {filling.network.id: filling for filling in capacity.fillings(swarm=swarm)}
+def _overlays(swarm: Swarm) -> tuple[Finding, ...]:
+    return tuple(_of_overlays(swarm))
+
+
+def _of_overlays(swarm: Swarm) -> Iterator[Finding]:
     overlays = (row for row in swarm.networks if row.scope == "swarm" and not row.ingress)
     for network in sorted(overlays, key=lambda row: row.name):
         if network.driver in ("", "overlay") and not network.ipam:
             yield _unallocated(network)
-        elif filling := filled.get(network.id):
+        elif filling := capacity.filling_of(swarm=swarm, network_id=network.id):
             yield from _tight(filling)
 
 

@@ -133,6 +133,19 @@ def fillings(*, swarm: Swarm) -> tuple[Filling, ...]:
     Source: swarmkit gives out the gateway, one address per node with a container on it (for its load balancer), one
     VIP per service and one address per Swarm task, also to those that stand for standalone containers.
     """
+    return swarm.once(_fillings)
+
+
+def filling_of(*, swarm: Swarm, network_id: str) -> Filling | None:
+    """How full the overlay of this id is; None for one that has no addresses to give out."""
+    return swarm.once(_by_network).get(network_id)
+
+
+def _by_network(swarm: Swarm) -> Mapping[str, Filling]:
+    return {row.network.id: row for row in fillings(swarm=swarm)}
+
+
+def _fillings(swarm: Swarm) -> tuple[Filling, ...]:
     tallies = _tallies(swarm)
     found = (_filling(swarm, network, tallies[network.id]) for network in swarm.networks if _counts(network))
     return tuple(sorted(found, key=lambda row: (-row.percent, row.more_replicas, row.network.name)))

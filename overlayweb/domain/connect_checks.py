@@ -141,7 +141,7 @@ def _of_network(swarm: Swarm, network: Network) -> Iterator[Finding]:
 
 
 def _of_room(swarm: Swarm, network: Network, new: Sequence[Service]) -> Iterator[Finding]:
-    filling = next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network.id), None)
+    filling = capacity.filling_of(swarm=swarm, network_id=network.id)
     if filling is None or network.ingress:
         return
     containers = sum(_containers_at_once(swarm, service) for service in new)

@@ -153,7 +153,7 @@ def _findings(swarm: Swarm, network: Network, pairs: _Pairs) -> Iterator[Finding
             message=f"Swarm has not given {network.name} any addresses.",
             remedy="Mend the network first.",
         )
-    filling = next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network.id), None)
+    filling = capacity.filling_of(swarm=swarm, network_id=network.id)
     nodes = len(filling.without_it & set(joining)) if filling else 0
     if filling and joins + nodes > filling.free:
         yield on_network(

@@ -10,6 +10,10 @@ from overlayweb.domain.swarm import Network, Node, Service, Swarm
 
 def diagnose(swarm: Swarm) -> tuple[Finding, ...]:
     """Everything wrong, blockers (something does not work) first: the mesh, then nodes, then services by name."""
+    return swarm.once(_diagnose)
+
+
+def _diagnose(swarm: Swarm) -> tuple[Finding, ...]:
     found = (*_mesh(swarm), *_nodes(swarm), *_services(swarm))
     return tuple(sorted(found, key=lambda finding: finding.level is not Level.BLOCKER))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from overlayweb.domain import standings
 from overlayweb.domain.standings import Standing, Subject
@@ -68,7 +69,7 @@ class Drift:
         return self.found.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All drift of one observation. ``unrecorded``: networks from before, for which nothing was ever approved: they
     are no drift, and no change of them shows until somebody adopts them.
@@ -77,7 +78,7 @@ class Report:
     drifts: tuple[Drift, ...] = ()
     unrecorded: tuple[Standing, ...] = ()
 
-    @property
+    @cached_property
     def unrecorded_digest(self) -> str:
         """One digest of all unrecorded networks: by it a person adopts what they have read."""
         return hashlib.sha256(" ".join(row.digest for row in self.unrecorded).encode()).hexdigest()

@@ -6,7 +6,7 @@ round.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from overlayweb.domain import capacity
@@ -54,7 +54,8 @@ class ListedNetwork:
     """One network. ``nodes``: how many have a container on it, of the ingress how many are its peers.
 
     ``subnets``: its subnets as text; ``first_address``: where the first one begins, to sort by, None without.
-    ``used`` of ``usable`` addresses are taken; both 0 where that is not known. ``words``: what a filter looks in.
+    ``used`` of ``usable`` addresses are taken, ``peak`` at the worst moment of an update of everything on it; all 0
+    where that is not known. ``words``: what a filter looks in.
     """
 
     network_id: str
@@ -74,6 +75,7 @@ class ListedNetwork:
     containers: int
     nodes: int
     used: int
+    peak: int
     usable: int
     words: str
 
@@ -104,16 +106,18 @@ class ListedService:
 class _Use:
     """What takes addresses of one network."""
 
-    services: set[str]
-    containers: int
-    nodes: set[str]
+    services: set[str] = field(default_factory=set)
+    containers: int = 0
+    nodes: set[str] = field(default_factory=set)
 
 
 def networks(swarm: Swarm) -> tuple[ListedNetwork, ...]:
     """All networks that the manager shows, its own local ones too, in the order in which it shows them."""
-    uses = _uses(swarm)
-    filled = {filling.network.id: filling for filling in capacity.fillings(swarm=swarm)}
-    return tuple(_network(network, uses[network.id], filled.get(network.id)) for network in swarm.networks)
+    uses = swarm.once(_uses)
+    return tuple(
+        _network(network, uses.get(network.id, _Use()), capacity.filling_of(swarm=swarm, network_id=network.id))
+        for network in swarm.networks
+    )
 
 
 def services(swarm: Swarm) -> tuple[ListedService, ...]:
@@ -124,7 +128,7 @@ def services(swarm: Swarm) -> tuple[ListedService, ...]:
 
 def nodes_on(*, swarm: Swarm, network: Network) -> int:
     """On how many nodes the network is, as far as a manager shows it: by containers or by peers."""
-    return _nodes_on(network, _uses(swarm)[network.id])
+    return _nodes_on(network, swarm.once(_uses).get(network.id, _Use()))
 
 
 def _nodes_on(network: Network, use: _Use) -> int:
@@ -132,7 +136,7 @@ def _nodes_on(network: Network, use: _Use) -> int:
 
 
 def _uses(swarm: Swarm) -> Mapping[str, _Use]:
-    uses: dict[str, _Use] = defaultdict(lambda: _Use(set(), 0, set()))
+    uses: dict[str, _Use] = defaultdict(_Use)
     for service in swarm.services:
         for network_id in service.network_ids:
             uses[network_id].services.add(service.id)
@@ -176,6 +180,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         containers=use.containers,
         nodes=_nodes_on(network, use),
         used=filling.used if filling else 0,
+        peak=filling.peak if filling else 0,
         usable=filling.usable if filling else 0,
         words=_words(network.name, stack, blocks, network.driver, network.id),
     )

@@ -101,6 +101,10 @@ class Mesh:
 
 def recognise(swarm: Swarm) -> Mesh:
     """What is wrong with the mesh of this Swarm; no findings when it is whole."""
+    return swarm.once(_recognise)
+
+
+def _recognise(swarm: Swarm) -> Mesh:
     registered = swarm.ingress_networks
     ingress = registered[0] if len(registered) == 1 else None
     nodes = tuple(_node(swarm, node, registered) for node in sorted(swarm.nodes, key=lambda n: n.hostname))

@@ -38,7 +38,8 @@ def of_settings(
 ) -> Iterator[Finding]:
     """Everything that Docker refuses, or takes and later hangs on: names, sizes, overlaps, gateways, ranges, MTU.
 
-    ``leaves``: networks that make room. ``attached``: services that will need addresses on it.
+    ``leaves``: networks that make room. ``attached``: services that will need addresses on it. Of several subnets the
+    ``subject_name`` tells which one is meant.
     """
     cases = [
         case_of(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)
@@ -52,7 +53,7 @@ def of_settings(
         return
     for case in cases:
         for check in _OF_SUBNET:
-            yield from check(case)
+            yield from (replace(finding, subject_name=case.after.subnet) for finding in check(case))
     blocks = [case.subnet for case in cases if case.subnet]
     for number, block in enumerate(blocks):
         if any(subnets.overlaps(block, other) for other in blocks[:number]):
@@ -146,6 +147,7 @@ def case_of(
 ) -> Case:
     """What the checks of settings look at: one subnet of the wanted network, and the Swarm around it."""
     others = tuple(network for network in swarm.networks if network not in leaves)
+    beside = [block for other in after.subnets if other != row and (block := subnet_of(other.subnet))]
     settings = IngressSettings(
         name=after.name,
         subnet=row.subnet,
@@ -164,7 +166,7 @@ def case_of(
         subnet=subnet_of(row.subnet),
         ip_range=subnet_of(row.ip_range),
         held=holdings(swarm=swarm, reserved=reserved, without=leaves),
-        avoided=tuple(sorted(holding.subnet for holding in holdings(swarm=swarm, reserved=reserved))),
+        avoided=tuple(sorted((*(h.subnet for h in holdings(swarm=swarm, reserved=reserved)), *beside))),
         encrypted=after.encrypted,
     )
 

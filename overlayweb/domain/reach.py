@@ -40,14 +40,22 @@ class Matrix:
 
 def overlays(swarm: Swarm) -> tuple[Network, ...]:
     """Overlays that a service may be attached to, by name: not the ingress, nothing of one node alone."""
+    return swarm.once(_overlays)
+
+
+def _overlays(swarm: Swarm) -> tuple[Network, ...]:
     found = (n for n in swarm.networks if n.scope == "swarm" and not n.ingress and n.registered)
     return tuple(sorted(found, key=lambda network: network.name))
 
 
 def on_networks(swarm: Swarm) -> Mapping[str, tuple[Service, ...]]:
     """The services attached to each network by its full id, in the order of their names."""
+    return swarm.once(_on_networks)
+
+
+def _on_networks(swarm: Swarm) -> Mapping[str, tuple[Service, ...]]:
     found: dict[str, list[Service]] = defaultdict(list)
-    for service in sorted(swarm.services, key=lambda s: s.name):
+    for service in swarm.once(_by_name):
         for network_id in dict.fromkeys(service.network_ids):
             found[network_id].append(service)
     return {key: tuple(services) for key, services in found.items()}
@@ -88,7 +96,7 @@ def cut(
     mine = set(after.get(service_id, before))
     return tuple(
         other.name
-        for other in sorted(swarm.services, key=lambda s: s.name)
+        for other in swarm.once(_by_name)
         if other.id != service_id
         and set(before) & set(other.network_ids)
         and not mine & set(after.get(other.id, other.network_ids))
@@ -106,12 +114,16 @@ def matrix(
     wanted = [n for n in overlays(swarm) if networks.lower() in n.name.lower()]
     wanted = [n for n in wanted if not shared or len(there.get(n.id, ())) > 1]
     columns = wanted[: most[1]]
-    found = [s for s in sorted(swarm.services, key=lambda s: s.name) if _fits(s, services)]
+    found = [s for s in swarm.once(_by_name) if _fits(s, services)]
     if networks or shared:
         keys = {network.id for network in wanted}
         found = [s for s in found if keys & set(s.network_ids)]
     rows = (_row(service, columns, there) for service in found[: most[0]])
     return Matrix(networks=tuple(columns), rows=tuple(rows), found=len(found), crossed=len(wanted))
+
+
+def _by_name(swarm: Swarm) -> tuple[Service, ...]:
+    return tuple(sorted(swarm.services, key=lambda s: s.name))
 
 
 def _row(service: Service, columns: Sequence[Network], there: Mapping[str, tuple[Service, ...]]) -> Row:

@@ -7,10 +7,14 @@ numbers, so that thousands of subnets are compared within milliseconds.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 ADDRESS_BITS = 32
 LONGEST_USABLE_PREFIX = 30
 """A /31 and a /32 have no address beside network and broadcast; Swarm takes them and never allocates them."""
+
+_KNOWN_TEXTS = 65_536
+"""Of so many texts it is remembered what they say: from one observation of a large cluster to the next few change."""
 
 _OCTET_MAX = 255
 _OCTET = r"(?:0|[1-9][0-9]{0,2})"
@@ -83,6 +87,7 @@ UNUSABLE_BLOCKS = (
 """Blocks whose addresses no kernel routes to a container, with what they are for (RFC 6890)."""
 
 
+@lru_cache(maxsize=_KNOWN_TEXTS)
 def parse_address(text: str) -> int:
     """The address as a whole number. Raises NotAnAddressError."""
     if not _ADDRESS.fullmatch(text):
@@ -98,6 +103,7 @@ def address_text(address: int) -> str:
     return ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
 
 
+@lru_cache(maxsize=_KNOWN_TEXTS)
 def parse(text: str) -> Subnet:
     """The subnet that ``text`` (CIDR) names. Raises NotASubnetError, with a code and often a suggestion."""
     if ":" in text:

@@ -3,12 +3,16 @@
 Frozen records in Docker's own words. The engine adapter makes them; everything else only reads them.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import Spec, publishes_through_ingress
+
+T = TypeVar("T")
 
 STACK_LABEL = "com.docker.stack.namespace"
 SELF_LABEL = "com.overlayweb.self"
@@ -230,19 +234,17 @@ class Swarm:
     node_views: tuple[NodeView, ...] = ()
     attachments: tuple[SwarmTask, ...] = ()
     containers: tuple[Container, ...] = ()
-    _tasks_by_service: dict[str, tuple[SwarmTask, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def ingress_networks(self) -> tuple[Network, ...]:
         """By the flag, never by the name; one in a healthy Swarm. Without removed ones that a node still holds."""
-        return tuple(n for n in self.networks if n.ingress and n.scope == "swarm" and n.registered)
+        return tuple(network for network in self.once(_ingresses) if network.registered)
 
     @property
     def stale_ingress_networks(self) -> tuple[Network, ...]:
         """Ingress networks that the Swarm has removed and the node of the asked manager still holds."""
-        return tuple(n for n in self.networks if n.ingress and n.scope == "swarm" and not n.registered)
+        return tuple(network for network in self.once(_ingresses) if not network.registered)
 
     @property
     def published_services(self) -> tuple[Service, ...]:
@@ -251,18 +253,38 @@ class Swarm:
         By the spec too, not only by the endpoint: a spec alone keeps the ingress from being removed, and a service
         that Swarm has not allocated yet shows no ports at its endpoint.
         """
-        published = (s for s in self.services if s.ingress_ports or publishes_through_ingress(s.spec))
-        return tuple(sorted(published, key=lambda s: s.name))
+        return self.once(_published)
 
     def tasks_of(self, service_id: str) -> tuple[SwarmTask, ...]:
         """All its Swarm tasks that the manager still shows, ended ones too."""
-        if not self._tasks_by_service and self.swarm_tasks:
-            grouped: dict[str, list[SwarmTask]] = {}
-            for swarm_task in self.swarm_tasks:
-                grouped.setdefault(swarm_task.service_id, []).append(swarm_task)
-            self._tasks_by_service.update({key: tuple(rows) for key, rows in grouped.items()})
-        return self._tasks_by_service.get(service_id, ())
+        return self.once(_tasks_by_service).get(service_id, ())
 
     def running_on(self, service_id: str) -> tuple[SwarmTask, ...]:
         """Its Swarm tasks that run and are meant to."""
         return tuple(t for t in self.tasks_of(service_id) if t.state == "running" and t.desired_state == "running")
+
+    def once(self, work: "Callable[[Swarm], T]") -> T:
+        """What follows from this observation alone, worked out when it is first asked for.
+
+        An observation is read by many pages and never changes; with ten thousand services and networks nobody should
+        look through all of them for each. What ``work`` returns is shared, so nothing that can be changed.
+        """
+        if work not in self._known:
+            self._known[work] = work(self)
+        return cast(T, self._known[work])
+
+
+def _ingresses(swarm: Swarm) -> tuple[Network, ...]:
+    return tuple(network for network in swarm.networks if network.ingress and network.scope == "swarm")
+
+
+def _published(swarm: Swarm) -> tuple[Service, ...]:
+    published = (s for s in swarm.services if s.ingress_ports or publishes_through_ingress(s.spec))
+    return tuple(sorted(published, key=lambda s: s.name))
+
+
+def _tasks_by_service(swarm: Swarm) -> Mapping[str, tuple[SwarmTask, ...]]:
+    grouped: dict[str, list[SwarmTask]] = {}
+    for swarm_task in swarm.swarm_tasks:
+        grouped.setdefault(swarm_task.service_id, []).append(swarm_task)
+    return {key: tuple(rows) for key, rows in grouped.items()}

@@ -1,7 +1,5 @@
 """Clusters and what was last seen of them."""
 
-from functools import lru_cache
-
 from django.db import models
 
 from overlayweb.domain import glance, mesh
@@ -70,28 +68,30 @@ class Cluster(Reached):
 
     def swarm(self) -> Swarm | None:
         """The latest observation, or None before the first."""
-        return _read(self.observation) if self.observation else None
+        return _read(self) if self.observation else None
 
     def mesh(self) -> Mesh | None:
         """The verdict on its routing mesh, or None before the first observation."""
-        return _recognise(self.observation) if self.observation else None
+        return mesh.recognise(_read(self)) if self.observation else None
 
     def glance(self) -> Glance | None:
         """What every page says of it, without reading the observation; None before the first."""
         if self.glance_text:
             return codec.load(self.glance_text, Glance)
-        return glance.take(_read(self.observation), _recognise(self.observation)) if self.observation else None
+        return glance.take(_read(self), mesh.recognise(_read(self))) if self.observation else None
 
 
-@lru_cache(maxsize=8)
-def _recognise(observation: str) -> Mesh:
-    return mesh.recognise(_read(observation))
+_latest: dict[int, tuple[str, Swarm]] = {}
+"""The latest observation of each cluster that this process has read, with its text. Every page reads it, it changes
+only every few seconds, and a frozen record may be shared; older ones of a large cluster would only fill the memory."""
 
 
-@lru_cache(maxsize=8)
-def _read(observation: str) -> Swarm:
-    # Every page reads it, and it changes only every few seconds; a frozen record may be shared.
-    return codec.load(observation, Swarm)
+def _read(cluster: Cluster) -> Swarm:
+    text, swarm = _latest.get(cluster.pk, ("", None))
+    if swarm is None or text != cluster.observation:
+        swarm = codec.load(cluster.observation, Swarm)
+        _latest[cluster.pk] = (cluster.observation, swarm)
+    return swarm
 
 
 class NodeEndpoint(Reached):

@@ -3,7 +3,7 @@
 import json
 from typing import TypeVar
 
-from cattrs.preconf.json import make_converter
+import msgspec
 
 from overlayweb.domain.planners import KINDS
 from overlayweb.domain.plans import Plan
@@ -11,20 +11,17 @@ from overlayweb.domain.specs import canonical
 
 T = TypeVar("T")
 
-_converter = make_converter()
-
 
 def dump(record: object) -> str:
     """Canonical JSON text of a frozen record; datetimes as ISO 8601."""
-    return canonical(_converter.unstructure(record))
+    return canonical(msgspec.to_builtins(record))
 
 
 def load(text: str, kind: type[T]) -> T:
-    """The record that :func:`dump` wrote. Raises cattrs' errors when the text is of another shape."""
-    return _converter.structure(json.loads(text), kind)
+    """The record that :func:`dump` wrote. Raises ``msgspec.MsgspecError`` when the text is of another shape."""
+    return msgspec.json.decode(text, type=kind)
 
 
 def load_plan(text: str) -> Plan:
     """The plan that :func:`dump` wrote, as one of the class of its kind."""
-    document = json.loads(text)
-    return _converter.structure(document, KINDS[document["kind"]].plan)
+    return load(text, KINDS[json.loads(text)["kind"]].plan)

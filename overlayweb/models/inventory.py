@@ -42,6 +42,7 @@ class NetworkRow(models.Model):
     containers = models.PositiveIntegerField()
     nodes = models.PositiveIntegerField()
     used = models.PositiveIntegerField()
+    peak = models.PositiveIntegerField()
     usable = models.PositiveIntegerField()
     words = models.TextField()
 

@@ -6,7 +6,6 @@ from operator import and_
 from typing import Any
 
 from django.db.models import Case, Expression, F, IntegerField, OrderBy, Q, QuerySet, Value, When
-from django.db.models.functions import NullIf
 
 from overlayweb.domain.capacity import TIGHT_PERCENT
 from overlayweb.domain.inventory import NetworkState, ServiceState
@@ -15,7 +14,13 @@ from overlayweb.models import Cluster, NetworkRow, ServiceRow
 _MOST_WORDS = 8
 
 _OVERLAYS = Q(scope="swarm")
-_FULLNESS = F("used") * 100 / NullIf(F("usable"), 0)
+_FULLNESS = Case(
+    When(usable=0, then=Value(None)),
+    When(peak__gte=F("usable"), then=Value(100)),
+    default=F("peak") * 100 / F("usable"),
+    output_field=IntegerField(),
+)
+"""As ``Filling.percent`` says it; None where it is not known how many addresses there are."""
 
 NETWORK_KINDS: Mapping[str, Q] = {
     "": _OVERLAYS,
@@ -77,7 +82,8 @@ SERVICE_ORDERS: Mapping[str, str] = {
 def networks(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "name") -> QuerySet[NetworkRow]:
     """The networks of ``kind`` that have all the words of ``text`` somewhere, by ``order``; "-" in front turns it.
 
-    An order or a kind that there is not is the usual one. ``fullness``: per cent of the addresses that are taken.
+    An order or a kind that there is not is the usual one. ``fullness``: per cent of the addresses that are taken
+    at the worst moment of an update.
     """
     found = NetworkRow.objects.filter(cluster=cluster).annotate(fullness=_FULLNESS, urgency=_URGENCY)
     wanted = NETWORK_KINDS.get(kind, NETWORK_KINDS[""]) & _has_words(text)

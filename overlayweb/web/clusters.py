@@ -16,6 +16,9 @@ from overlayweb.services import clusters, drifts, endpoints
 from overlayweb.web import access, frame
 from overlayweb.web.cluster_forms import ClusterForm
 
+PROBLEMS_SHOWN = 30
+"""What does not work comes first; the lists of networks and services show all of a kind."""
+
 LONG_SECONDS = 20.0
 """A look takes a second or two; after this long a page says where to look."""
 
@@ -60,7 +63,8 @@ def cluster(request: HttpRequest, name: str) -> HttpResponse:
         "cluster": found,
         "sight": sight,
         "swarm": sight.swarm,
-        "problems": clusters.problems(cluster=found),
+        "problems": (problems := clusters.problems(cluster=found))[:PROBLEMS_SHOWN],
+        "more_problems": len(problems[PROBLEMS_SHOWN:]),
         "report": drifts.report(cluster=found),
         "waiting": found.changes.filter(status=ChangeStatus.PENDING).select_related("author"),
     }

@@ -21,6 +21,8 @@ PAGES = {ingress_plans.KIND: "ingress_customise.html", repair_plans.KIND: "ingre
 CHECK = "check"
 """The button that shows the plan without asking for anything: the way of a browser without JavaScript."""
 UNPROCESSABLE = 422
+SERVICES_SHOWN = 100
+"""The list of services has them all."""
 MEND = "mend"
 """In the address of the form: begin with what mends what is wrong."""
 
@@ -103,11 +105,12 @@ def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
 
 def _one_ingress(swarm: Swarm, network: Network) -> dict[str, object]:
     settings = ingress_settings.settings_of(network)
-    vips = {s.id: dict(s.vips).get(network.id, "").partition("/")[0] for s in swarm.published_services}
+    shown = swarm.published_services[:SERVICES_SHOWN]
+    vips = {s.id: dict(s.vips).get(network.id, "").partition("/")[0] for s in shown}
     return {
         "network": network,
         "settings": settings,
         "room": capacity.ingress_room(swarm=swarm, settings=settings),
         "command": (commands.create_ingress(settings),),
-        "published": [(s, vips[s.id], len(swarm.running_on(s.id))) for s in swarm.published_services],
+        "published": [(s, vips[s.id], len(swarm.running_on(s.id))) for s in shown],
     }

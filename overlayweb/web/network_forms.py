@@ -1,5 +1,6 @@
 """The fields of an overlay's settings, shared by the forms that make one and that replace one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,13 +49,11 @@ class NetworkForm(forms.Form):
         self.use_required_attribute = False  # the button "Check" takes a form that is not complete
 
     def clean_subnets(self) -> tuple[IpamConfig, ...]:
-        """One a line: subnet, then gateway and IP range where wanted."""
+        """One a line: subnet, then gateway and IP range where wanted, which a "/" tells apart."""
         rows = [line.split() for line in self.cleaned_data["subnets"].splitlines() if line.strip()]
         if any("=" in word for words in rows for word in words):
             raise ValidationError(AUXILIARY_REASON)
-        if any(len(words) > len(_ON_SUBNETS) for words in rows):
-            raise ValidationError("Write one subnet a line: subnet, gateway, IP range, with blanks in between.")
-        return tuple(IpamConfig(**dict(zip(_ON_SUBNETS, words, strict=False))) for words in rows)
+        return tuple(_of_line(words) for words in rows)
 
     def clean_labels(self) -> tuple[tuple[str, str], ...]:
         """(key, value) pairs, one a line."""
@@ -101,12 +100,16 @@ def beside(plan: Plan, name: str) -> tuple[Finding, ...]:
 
 
 def with_suggestion(data: Any) -> Any:
-    """What was typed, with the suggestion whose button was pressed taken over."""
-    field, _, value = data.get(USE, "").partition("=")
+    """What was typed, with the suggestion whose button was pressed taken over.
+
+    The button's value is "field=value", or "field:word=value" for the lines that begin with the word.
+    """
+    about, _, value = data.get(USE, "").partition("=")
+    field, _, line = about.partition(":")
     if field not in FIELDS:
         return data
     typed = data.copy()
-    typed[field] = value
+    typed[field] = _with_line(data.get(field, ""), line, value) if line else value
     return typed
 
 
@@ -122,6 +125,21 @@ def initial_of(settings: NetworkSettings) -> dict[str, Any]:
         "labels": "\n".join(f"{key}={value}" for key, value in settings.labels),
         "options": "\n".join(f"{key}={value}" for key, value in settings.options),
     }
+
+
+def _of_line(words: Sequence[str]) -> IpamConfig:
+    subnet, *others = words
+    ranges, gateways = ([word for word in others if ("/" in word) is is_range] for is_range in (True, False))
+    if len(ranges) > 1 or len(gateways) > 1:
+        raise ValidationError(
+            "Write one subnet a line, then its gateway and its IP range if wanted, "
+            f"as 10.20.0.0/22 10.20.0.1 10.20.1.0/24. Too much: {' '.join(words)}"
+        )
+    return IpamConfig(subnet=subnet, gateway="".join(gateways), ip_range="".join(ranges))
+
+
+def _with_line(text: str, begins: str, value: str) -> str:
+    return "\n".join(value if line.split()[:1] == [begins] else line for line in text.splitlines())
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -16,11 +16,12 @@ from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.swarm import DATA_PATH_PORT
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, drifts
-from overlayweb.web import asking
+from overlayweb.web import asking, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
 from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_pick import PICK, Picking
 
 PAGE = "network_replace.html"
 CHECK = "check"
@@ -42,6 +43,7 @@ class Draft:
     form: ReplaceForm
     request: ReplaceRequest
     plan: ReplacePlan
+    pick: Picking
     replaces: ChangeRequest | None = None
 
     @cached_property
@@ -113,7 +115,7 @@ def _ask(
     request: HttpRequest, cluster: Cluster, network_id: str, *, replaces: ChangeRequest | None = None
 ) -> HttpResponse:
     draft = _read(cluster, network_id, with_suggestion(request.POST), replaces=replaces)
-    if {CHECK, USE} & set(request.POST):
+    if {CHECK, PICK, USE} & set(request.POST):
         draft.forget_missing_reason()
         return render(request, PAGE, {"draft": draft})
     if draft.form.errors or draft.problems:
@@ -148,12 +150,15 @@ def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest
     return draft
 
 
-def _read(cluster: Cluster, network_id: str, data: Any, *, replaces: ChangeRequest | None = None) -> Draft:
+def _read(cluster: Cluster, network_id: str, typed: Any, *, replaces: ChangeRequest | None = None) -> Draft:
     _now(cluster, network_id)
+    data, pick = network_pick.take(cluster=cluster, typed=typed)
     form = ReplaceForm(data)
     form.full_clean()
     asked = ReplaceRequest(
         network_id=network_id, settings=form.settings(), keep_name=bool(form.cleaned_data.get("keep_name"))
     )
     plan = ReplacePlan.of(changes.preview(cluster=cluster, request=asked, kind=replace_plans.KIND))
-    return Draft(cluster=cluster, network_id=network_id, form=form, request=asked, plan=plan, replaces=replaces)
+    return Draft(
+        cluster=cluster, network_id=network_id, form=form, request=asked, plan=plan, pick=pick, replaces=replaces
+    )

@@ -6,52 +6,41 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from overlayweb.domain import blocks, capacity, container_plans, inventory, network_plans, reach, standalone
+from overlayweb.domain import capacity, container_plans, inventory, network_plans, reach, standalone
 from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
-from overlayweb.models import ChangeRequest, Cluster, Job, codec, reserved_ranges
+from overlayweb.models import ChangeRequest, Cluster, Job, codec
 from overlayweb.services import changes, drifts
-from overlayweb.web import asking, frame
+from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
 from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_pick import PICK, Picking
 
 NEW, DELETE = "network_new.html", "network_delete.html"
-CHECK, PICK = "check", "pick"
+CHECK = "check"
 UNPROCESSABLE = 422
-_NEED = ("services", "replicas", "growth")
 HISTORY = 20
-
-
-class CreateForm(NetworkForm):
-    """Settings of a new overlay, and how much is to fit into a block that is picked for it."""
-
-    services = forms.IntegerField(required=False, initial=5, min_value=1, widget=forms.NumberInput(attrs={"size": 4}))
-    replicas = forms.IntegerField(required=False, initial=3, min_value=1, widget=forms.NumberInput(attrs={"size": 4}))
-    growth = forms.FloatField(
-        required=False, initial=2, min_value=1, widget=forms.NumberInput(attrs={"size": 4, "step": "0.5"})
-    )
 
 
 @dataclass(kw_only=True)
 class Draft:
-    """The form and the plan that follows from it. ``problem``: why there is no plan; ``picked``: the arithmetic."""
+    """The form and the plan that follows from it. ``problem``: why there is no plan."""
 
     cluster: Cluster
-    form: CreateForm
+    form: NetworkForm
     request: CreateRequest
+    pick: Picking
     plan: CreatePlan | None = None
     problem: str = ""
-    picked: str = ""
     replaces: ChangeRequest | None = None
 
     @cached_property
@@ -108,7 +97,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "origin": _origin(cluster, found),
         "services": [(s, vips[s.id], reach.aliases_of(s.spec).get(network_id, ())) for s in attached],
         "nodes": _by_node(swarm, found),
-        "filling": next((row for row in capacity.fillings(swarm=swarm) if row.network.id == network_id), None),
+        "filling": capacity.filling_of(swarm=swarm, network_id=network_id),
         "standalone": [(box, names.get(box.container_id, "")) for box in standalone.seen_on(swarm, found)],
         "of_nodes": len(swarm.nodes),
         "present": inventory.nodes_on(swarm=swarm, network=found),
@@ -158,7 +147,7 @@ def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
 
 
 def _ask_new(request: HttpRequest, cluster: Cluster, *, replaces: ChangeRequest | None = None) -> HttpResponse:
-    draft = _read(cluster, _with_pick(cluster, with_suggestion(request.POST)), replaces=replaces)
+    draft = _read(cluster, with_suggestion(request.POST), replaces=replaces)
     if {CHECK, PICK, USE} & set(request.POST):
         draft.forget_missing_reason()
         return render(request, NEW, {"draft": draft})
@@ -223,46 +212,21 @@ def _origin(cluster: Cluster, found: Network) -> Job | None:
     return cluster.jobs.filter(pk=int(number)).select_related("change").first() if number.isdecimal() else None
 
 
-def _with_pick(cluster: Cluster, typed: Any) -> Any:
-    """What was typed, with a free block in the place of the subnets where one was asked for."""
-    swarm = cluster.swarm()
-    if PICK not in typed or swarm is None:
-        return typed
-    picked = _picked(cluster, swarm, typed)
-    data = typed.copy()
-    if picked and picked.subnet:
-        data["subnets"] = str(picked.subnet)
-    return data
-
-
-def _picked(cluster: Cluster, swarm: Swarm, typed: Any) -> blocks.Pick | None:
-    form = CreateForm(typed)
-    form.full_clean()
-    wanted = {name: form.cleaned_data.get(name) or form.fields[name].initial for name in _NEED}
-    try:
-        need = blocks.need_of(**wanted, nodes=max(1, len(swarm.nodes)))
-    except blocks.NeedError:
-        return None
-    return blocks.pick(need=need, swarm=swarm, reserved=reserved_ranges(cluster))
-
-
 def _start(cluster: Cluster, settings: NetworkSettings, *, replaces: ChangeRequest | None = None) -> Draft:
-    needs = {name: CreateForm.base_fields[name].initial for name in _NEED}
-    draft = _read(cluster, initial_of(settings) | needs, replaces=replaces)
+    draft = _read(cluster, initial_of(settings), replaces=replaces)
     draft.forget_missing_reason()
     return draft
 
 
-def _read(cluster: Cluster, data: Any, *, replaces: ChangeRequest | None = None) -> Draft:
-    form = CreateForm(data)
+def _read(cluster: Cluster, typed: Any, *, replaces: ChangeRequest | None = None) -> Draft:
+    data, pick = network_pick.take(cluster=cluster, typed=typed)
+    form = NetworkForm(data)
     form.full_clean()
-    draft = Draft(cluster=cluster, form=form, request=CreateRequest(settings=form.settings()), replaces=replaces)
+    asked = CreateRequest(settings=form.settings())
+    draft = Draft(cluster=cluster, form=form, request=asked, pick=pick, replaces=replaces)
     try:
         plan = changes.preview(cluster=cluster, request=draft.request, kind=network_plans.CREATE)
         draft.plan = CreatePlan.of(plan)
     except changes.NotSeenError as error:
         draft.problem = str(error)
-    swarm = cluster.swarm()
-    if PICK in data and swarm and (picked := _picked(cluster, swarm, data)):
-        draft.picked = f"{picked.need}. {picked.note}".strip()
     return draft

@@ -1,7 +1,10 @@
 """How full overlays are: counted address by address, at the worst moment of an update, and which fills first."""
 
 import ipaddress
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations_with_replacement
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -178,3 +181,29 @@ def test_a_standalone_container_takes_an_address_and_its_node_one() -> None:
     network = make_network("shop", "10.0.9.0/24")
     swarm = make_swarm(services=[], networks=[network], attachments=(make_attachment(network, "f00d" * 16),))
     assert _only(swarm, "shop").need == Need(nodes=1, services=0, containers=1, gateway=1)
+
+
+class _Counted(tuple[Network, ...]):
+    """Networks that count how often somebody looks through all of them."""
+
+    __slots__ = ()
+    times: ClassVar[list[int]] = []
+
+    def __iter__(self) -> Iterator[Network]:
+        self.times.append(1)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("size", [3, 60])
+def test_nobody_looks_through_all_networks_for_each_service(size: int) -> None:
+    """Ten thousand of each would be a hundred million looks."""
+    networks = [make_network(f"net{n}", f"10.7.{n}.0/24") for n in range(size)]
+    services = [make_service(f"svc{n}", published=(8000 + n,), network_ids=(networks[n].id,)) for n in range(size)]
+    swarm = make_swarm(services=services, networks=networks)
+    counted = replace(swarm, networks=_Counted(swarm.networks))
+    _Counted.times.clear()
+    found = capacity.fillings(swarm=counted)
+    assert len(found) == size + 1
+    assert len(_Counted.times) <= 2
+    assert capacity.fillings(swarm=counted) is found
+    assert capacity.filling_of(swarm=counted, network_id=networks[2].id) in found

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from overlayweb.domain import capacity
 from overlayweb.models import Cluster
 from tasks import observations
 from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_tasks
@@ -200,3 +201,46 @@ def test_how_old_it_is_and_whether_the_engine_is_away_stand_above(varied: Cluste
     page = pages.text(as_reader.get("/clusters/varied/networks/"))
     assert "not answering" not in page
     assert "was away from" in page
+
+
+def test_pages_beside_the_lists_show_the_first_of_many_and_lead_to_them(db: None, as_author: Client) -> None:
+    services = [make_service(f"web{n:03}", published=(8000 + n,)) for n in range(101)]
+    networks = [make_network(f"stuck{n:02}", "") for n in range(31)]
+    make_cluster("many", make_swarm(services=services, networks=networks, observed_at=timezone.now()))
+    page = as_author.get("/clusters/many/ingress/")
+    assert "101 services publish through it" in pages.text(page)
+    assert "100 of 101 services · Show all" in pages.text(page)
+    assert "web099" in pages.text(page)
+    assert "web100" not in pages.text(page)
+    assert b'href="/clusters/many/services/?show=published"' in page.content
+    page = as_author.get("/clusters/many/")
+    assert pages.text(page).count("has no addresses") == 30
+    assert "1 more. The lists show them all" in pages.text(page)
+
+
+def test_a_process_reads_a_snapshot_once_until_it_changes(large: Cluster) -> None:
+    first = large.swarm()
+    assert Cluster.objects.get(pk=large.pk).swarm() is first
+    newer = make_large_swarm(121, observed_at=timezone.now())
+    assert observations.keep(cluster=large, swarm=newer)
+    assert Cluster.objects.get(pk=large.pk).swarm() == newer
+
+
+def test_nearly_full_counts_the_worst_moment_of_an_update(
+    db: None, as_author: Client, names: Callable[[str], list[str]]
+) -> None:
+    """Four containers that start the new one first are eight while they update, as pages of capacity count them."""
+    busy, calm = make_network("busy", "10.0.5.0/28"), make_network("calm", "10.0.6.0/28")
+    services = [
+        make_service("first", published=(), network_ids=(busy.id,), replicas=4, update_config={"Order": "start-first"}),
+        make_service("then", published=(), network_ids=(calm.id,), replicas=4),
+    ]
+    swarm = make_swarm(services=services, networks=[busy, calm], observed_at=timezone.now())
+    make_cluster("varied", swarm)
+    filling = capacity.filling_of(swarm=swarm, network_id=busy.id)
+    assert filling is not None
+    assert filling.used < 0.8 * filling.usable
+    assert filling.level == "tight"
+    assert names("/clusters/varied/networks/?show=tight") == ["busy"]
+    page = pages.text(as_author.get("/clusters/varied/networks/"))
+    assert f"{filling.used} of {filling.usable} {filling.peak} while updating" in page

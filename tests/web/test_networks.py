@@ -1,5 +1,6 @@
 """One network: its page, the form that makes one, and the page that takes one away."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -234,3 +235,61 @@ def see_backend(cluster: Cluster, swarm: Swarm, **settings: Any) -> None:
     """A look that finds backend with these settings."""
     networks = (replace(row, **settings) if row.name == "backend" else row for row in swarm.networks)
     see(cluster, replace(swarm, networks=tuple(networks)))
+
+
+def test_numbers_that_cannot_be_used_are_said_beside_them_and_nothing_typed_is_lost(
+    cluster: Cluster, as_author: Client
+) -> None:
+    needs = {"services": "", "replicas": "many", "growth": "1000", "pick": "1"}
+    for form in (NEW, "/clusters/prod/networks/id-backend/replace"):
+        page = as_author.post(form, {**TYPED, **needs})
+        assert beside(page, "verdict-services") == "Say how many services."
+        assert beside(page, "verdict-replicas") == "Replicas: a whole number."
+        assert (value(page, "replicas"), value(page, "growth")) == ("many", "1000")
+        page = as_author.post(form, {**TYPED, **needs, "services": "5", "replicas": "3"})
+        assert beside(page, "verdict-growth") == "Growth: from 1 to 100."
+        assert "10.44.0.0/22" in text(page)
+    del needs["pick"]
+    assert as_author.post(NEW, {**TYPED, **needs, "reason": "Needed."}).status_code == 302
+
+
+def test_a_free_block_is_picked_for_a_replacement_too(cluster: Cluster, as_author: Client) -> None:
+    typed = {**TYPED, "name": "backend-wide", "services": 20, "replicas": 10, "growth": 2, "pick": "1"}
+    page = as_author.post("/clusters/prod/networks/id-backend/replace", typed)
+    assert "= 844 addresses → /22 with 1022" in text(page)
+    assert "10.44.0.0/22" not in beside(page, "preview")
+
+
+def test_an_ip_range_needs_no_gateway(cluster: Cluster, as_author: Client) -> None:
+    lines = "10.44.0.0/22 10.44.2.0/24\n10.45.0.0/22 10.45.1.0/24 10.45.0.9"
+    as_author.post(NEW, {**TYPED, "subnets": lines, "reason": "Needed."})
+    change = ChangeRequest.objects.get()
+    rows = CreatePlan.of(change.plan_record.plan()).request.settings.subnets
+    assert [(row.subnet, row.gateway, row.ip_range) for row in rows] == [
+        ("10.44.0.0/22", "", "10.44.2.0/24"),
+        ("10.45.0.0/22", "10.45.0.9", "10.45.1.0/24"),
+    ]
+    again = as_author.get(f"/changes/{change.pk}/again")
+    assert "10.44.0.0/22 10.44.2.0/24 10.45.0.0/22 10.45.0.9 10.45.1.0/24" in text(again)
+    page = as_author.post(NEW, {**TYPED, "subnets": "10.44.0.0/22 10.44.0.1 10.44.0.2", "reason": "Needed."})
+    assert "Too much: 10.44.0.0/22 10.44.0.1 10.44.0.2" in beside(page, "verdict-subnets")
+
+
+def test_a_suggestion_takes_the_place_of_the_line_that_collides(cluster: Cluster, as_author: Client) -> None:
+    typed = {**TYPED, "subnets": "10.44.0.0/22 10.44.0.9\n10.9.1.0/25\n10.45.0.0/22"}
+    html = as_author.post(f"{NEW}/preview", typed).content.decode()
+    offered = re.search(r'value="(subnets:10\.9\.1\.0/25=([0-9./]+))"', html)
+    assert offered is not None
+    page = as_author.post(NEW, {**typed, "use": offered[1]})
+    assert f"10.44.0.0/22 10.44.0.9 {offered[2]} 10.45.0.0/22" in text(page)
+    assert "overlaps" not in beside(page, "verdict-subnets")
+
+
+def test_two_lines_that_collide_are_offered_blocks_apart(cluster: Cluster, as_author: Client) -> None:
+    typed = {**TYPED, "subnets": "10.9.1.0/25\n10.9.1.128/25"}
+    for begins in ("10.9.1.0/25", "10.9.1.128/25"):
+        html = as_author.post(f"{NEW}/preview", typed).content.decode()
+        offered = re.search(rf'value="(subnets:{begins}=([0-9./]+))"', html)
+        assert offered is not None
+        typed["subnets"] = typed["subnets"].replace(begins, offered[2])
+    assert "overlaps" not in beside(as_author.post(NEW, typed), "verdict-subnets")
