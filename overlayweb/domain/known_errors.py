@@ -174,8 +174,9 @@ _USE_ROWS = (
     ),
     row(
         "name-taken",
-        rf"network with name (?P<network>{_ID}) already exists",
-        cause="Another network bears this name, in the Swarm or on the manager alone.",
+        rf"network with name (?P<network>{_ID}) already exists|name conflicts with an existing object(?!: service)",
+        cause="Another network bears this name, in the Swarm or on the manager alone. To Swarm, capitals make no"
+        " other name.",
         remedy="Choose another name.",
         looks=(evidence.network,),
         to=_NETWORK,
