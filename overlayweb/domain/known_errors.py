@@ -45,7 +45,8 @@ def row(code: str, words: str, *, cause: str, remedy: str, looks: tuple[Looks, .
     )
 
 
-_ID = r"[\w.\-]+"
+_ID = r"[\w.\-]*[\w\-]"
+"""A name or an id; the full stop after it ends a sentence."""
 _HOLDS_OLD = "The node still holds an ingress that the Swarm has removed."
 _RESTART = "Nothing but a restart of its engine makes it let go."
 _REPAIR = "ingress-repair: Plan a repair"

@@ -231,7 +231,8 @@ def test_a_task_that_uses_a_network() -> None:
 def test_a_container_attached_by_hand_is_named_so() -> None:
     task = replace(make_attachment(SWARM.networks[-1], "f00d" * 16), id="t" * 25)
     swarm = replace(SWARM, attachments=(task,))
-    assert decoded(f"network backend is in use by task {task.id}", swarm).evidence[0] == (
+    text = f"The engine refuses to remove the network: network backend is in use by task {task.id}."
+    assert decoded(text, swarm).evidence[0] == (
         "Task tttttttttttt is of no service: container f00df00df00d that was attached by hand, on node1, running."
     )
 
