@@ -65,7 +65,8 @@ class Filling:
     ``need``: what takes them now, as far as a manager shows it. ``updating``: how many more are taken while its
     start-first services are updated, with both the old and the new container. ``measured``: how many are taken by the
     engine's own count, None where it does not tell (before API 1.52), which makes everything here an estimate.
-    ``without_it``: ids of the nodes without a container on it yet; each takes one address with its first.
+    ``without_it``: ids of the nodes without a container on it yet; each takes one address with its first. ``drained``:
+    ids of the nodes that Swarm gives no containers, not even those of a global service.
     ``per_replica``: 2 where a service that starts first is attached, since an update needs twice as many, else 1.
     """
 
@@ -75,6 +76,7 @@ class Filling:
     updating: int
     without_it: frozenset[str]
     per_replica: int
+    drained: frozenset[str] = frozenset()
     measured: int | None = None
 
     @property
@@ -111,8 +113,8 @@ class Filling:
 
     @property
     def nodes_to_come(self) -> int:
-        """How many nodes have no container on it yet."""
-        return len(self.without_it)
+        """How many nodes have no container on it yet and may be given one."""
+        return len(self.without_it - self.drained)
 
     def taken_by(self, *, containers: int, vips: int = 0) -> int:
         """Addresses that so many more containers take at most: Swarm spreads them over nodes that have none yet."""
@@ -211,6 +213,7 @@ def _filling(swarm: Swarm, network: Network, tally: _Tally) -> Filling:
         updating=tally.updating,
         without_it=frozenset(node.id for node in swarm.nodes) - tally.nodes,
         per_replica=2 if tally.starts_first else 1,
+        drained=frozenset(node.id for node in swarm.nodes if node.availability == "drain"),
         measured=_measured(network, blocks),
     )
 

@@ -51,9 +51,10 @@ class Scene:
 
     @property
     def swarm_task(self) -> SwarmTask | None:
-        """The Swarm task that the message names."""
+        """The Swarm task that the message names, of a service or of a container that was attached by hand."""
         wanted = self.name("task")
-        return next((t for t in self.swarm.swarm_tasks if _is(wanted, t.id, "")), None)
+        there = (*self.swarm.swarm_tasks, *self.swarm.attachments)
+        return next((t for t in there if _is(wanted, t.id, "")), None)
 
 
 def who_says(scene: Scene) -> Iterator[str]:
@@ -92,7 +93,8 @@ def task(scene: Scene) -> Iterator[str]:
         return
     owner = next((s.name for s in scene.swarm.services if s.id == found.service_id), "")
     host = next((n.hostname for n in scene.swarm.nodes if n.id == found.node_id), "")
-    whose = f"of service {owner}" if owner else "of no service: a container that was attached by hand"
+    alone = f"container {found.container_id[:_SHORT_ID]}" if found.container_id else "a container"
+    whose = f"of service {owner}" if owner else f"of no service: {alone} that was attached by hand"
     yield f"Task {_short(wanted)} is {whose}{f', on {host}' if host else ''}, {found.state}."
 
 

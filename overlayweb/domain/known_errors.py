@@ -45,7 +45,8 @@ def row(code: str, words: str, *, cause: str, remedy: str, looks: tuple[Looks, .
     )
 
 
-_ID = r"[\w.\-]+"
+_ID = r"[\w.\-]*[\w\-]"
+"""A name or an id; the full stop after it ends a sentence."""
 _HOLDS_OLD = "The node still holds an ingress that the Swarm has removed."
 _RESTART = "Nothing but a restart of its engine makes it let go."
 _REPAIR = "ingress-repair: Plan a repair"
@@ -174,8 +175,9 @@ _USE_ROWS = (
     ),
     row(
         "name-taken",
-        rf"network with name (?P<network>{_ID}) already exists",
-        cause="Another network bears this name, in the Swarm or on the manager alone.",
+        rf"network with name (?P<network>{_ID}) already exists|name conflicts with an existing object(?!: service)",
+        cause="Another network bears this name, in the Swarm or on the manager alone. To Swarm, capitals make no"
+        " other name.",
         remedy="Choose another name.",
         looks=(evidence.network,),
         to=_NETWORK,

@@ -101,12 +101,13 @@ def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterat
 
 def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
     """What the fields of the form say better, and the name that the ingress has."""
-    if any(network.ingress and network.name == after.name for network in swarm.networks):
+    ingress = next((row for row in swarm.networks if row.ingress and row.has_name(after.name)), None)
+    if ingress:
         yield on_field(
             level=Level.BLOCKER,
             code="name-taken",
             field="name",
-            message=f"The ingress network is called {after.name}.",
+            message=f"The ingress network is called {ingress.name}.",
             remedy="Choose another name.",
         )
     keys = [key for key, _ in after.options]

@@ -270,7 +270,7 @@ def _around(swarm: Swarm, made: NetworkSettings, reserved: Sequence[ReservedRang
     for network in swarm.networks:
         taken = [block for row in network.ipam if (block := subnets.parse_or_none(row.subnet))]
         near = any(subnets.overlaps(block, other) for block in taken for other in wanted)
-        if near or network.name == made.name:
+        if near or network.has_name(made.name):
             found.append((f"network {network.name}", [network.id, canonical(plain(of_network(network)))]))
     for row in reserved:
         block = subnets.parse_or_none(row.cidr)

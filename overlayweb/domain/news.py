@@ -74,15 +74,21 @@ def named(happenings: Iterable[Happening]) -> Names:
 
 
 def merged(swarm: Swarm, part: Part) -> Swarm:
-    """The Swarm with this part as it is now; ``observed_at`` stays, as the rest is as old as before."""
+    """The Swarm with this part as it is now; ``observed_at`` stays, as the rest is as old as before.
+
+    The engine's count of addresses comes with a look at everything only: it is dropped where this part is newer.
+    """
     kept_tasks = tuple(task for task in swarm.swarm_tasks if task.service_id not in part.names.services)
-    return replace(
+    now = replace(
         swarm,
         nodes=_replaced(swarm.nodes, part.names.nodes, part.nodes),
         networks=_replaced(swarm.networks, part.names.networks, part.networks),
         services=_replaced(swarm.services, part.names.services, part.services),
         swarm_tasks=(*kept_tasks, *part.swarm_tasks),
     )
+    touched = _networks_of(swarm, part.names.services) | _networks_of(now, part.names.services)
+    counted = (replace(row, figures=()) if row.figures and row.id in touched else row for row in now.networks)
+    return replace(now, networks=tuple(counted))
 
 
 def moving(before: Swarm, now: Swarm, names: Names) -> Names:
@@ -114,6 +120,15 @@ def _replaced(old: tuple[_Row, ...], names: frozenset[str], found: tuple[_Row, .
     known = {row.id for row in old}
     stayed = [again.get(row.id, row) for row in old if row.id not in names or row.id in again]
     return (*stayed, *[row for row in found if row.id not in known])
+
+
+def _networks_of(swarm: Swarm, service_ids: frozenset[str]) -> set[str]:
+    """Ids of the networks on which these services have addresses."""
+    services = [service for service in swarm.services if service.id in service_ids]
+    swarm_tasks = [task for task in swarm.swarm_tasks if task.service_id in service_ids]
+    vips = {key for service in services for key, _ in service.vips}
+    named = {key for service in services for key in service.network_ids}
+    return vips | named | {key for task in swarm_tasks for key in task.network_ids}
 
 
 def _turned(before: Iterable[Node], now: Iterable[Node], names: frozenset[str]) -> set[str]:

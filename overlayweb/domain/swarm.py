@@ -24,6 +24,9 @@ DATA_PATH_PORT = 4789
 DEFAULT_IPAM = "default"
 """The engine's own IPAM driver."""
 
+ORPHANED = "orphaned"
+"""Of a Swarm task whose node has been away for a day, or was removed from the Swarm."""
+
 LEFT_NETWORK = frozenset({"complete", "shutdown", "failed", "rejected", "remove"})
 """States of a Swarm task that has left its networks. ``orphaned`` proves nothing."""
 
@@ -118,6 +121,10 @@ class Network:
     def allocated(self) -> bool:
         """Whether Swarm has given it its addresses."""
         return bool(self.driver) and bool(self.ipam)
+
+    def has_name(self, name: str) -> bool:
+        """Whether it takes this name from others. To Swarm capitals make no other name. [lab: "name conflicts"]"""
+        return self.name == name or (self.scope == "swarm" and self.name.casefold() == name.casefold())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

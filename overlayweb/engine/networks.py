@@ -7,7 +7,7 @@ from typing import Any
 from overlayweb.domain.ingress_settings import MTU_OPTION
 from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.swarm import IpamConfig, SwarmTask
-from overlayweb.engine import reading
+from overlayweb.engine import parts, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.errors import EngineUnreachable
 
@@ -28,7 +28,8 @@ def create(calls: Calls, *, settings: NetworkSettings, labels: dict[str, str]) -
 def attachments(calls: Calls) -> tuple[SwarmTask, ...]:
     """The Swarm tasks that stand for containers outside services; a plain list of tasks leaves them out."""
     only = json.dumps({"runtime": ["attachment"]})
-    return calls.rows("tasks", as_=attachment, doing="read the standalone containers", filters=only)
+    found = calls.rows("tasks", as_=attachment, doing="read the standalone containers", filters=only)
+    return parts.on_nodes_there(calls, found)
 
 
 def attachment(raw: dict[str, Any]) -> SwarmTask:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from overlayweb.domain.news import NETWORK, NODE, SERVICE, Happening
-from overlayweb.domain.swarm import Network, Node, Service, SwarmTask
+from overlayweb.domain.swarm import ORPHANED, Network, Node, Service, SwarmTask
 from overlayweb.engine import reading
 from overlayweb.engine.calls import Calls, Stream
 from overlayweb.engine.errors import NotFound
@@ -62,7 +62,19 @@ def services(calls: Calls, ids: Iterable[str]) -> tuple[Service, ...]:
 
 def swarm_tasks(calls: Calls, service_ids: Iterable[str]) -> tuple[SwarmTask, ...]:
     """All tasks of these services. A service that goes in that moment has none."""
-    return tuple(row for ids in _slices(service_ids) for row in _tasks_of(calls, ids))
+    return on_nodes_there(calls, tuple(row for ids in _slices(service_ids) for row in _tasks_of(calls, ids)))
+
+
+def on_nodes_there(calls: Calls, rows: tuple[SwarmTask, ...]) -> tuple[SwarmTask, ...]:
+    """Without those of nodes that were removed from the Swarm: they stay orphaned for ever, and nothing comes of them.
+
+    One that is orphaned since its node has been away for a day stays: the node may come back with its containers.
+    [lab: engine 20.10, tests/lab/test_membership.py]
+    """
+    if all(row.state != ORPHANED for row in rows):
+        return rows
+    there = {node.id for node in calls.rows("nodes", as_=reading.node, doing="read the nodes")}
+    return tuple(row for row in rows if row.state != ORPHANED or row.node_id in there)
 
 
 def _tasks_of(calls: Calls, ids: list[str]) -> tuple[SwarmTask, ...]:

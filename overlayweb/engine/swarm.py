@@ -181,8 +181,9 @@ class DockerEngine:
         return next((row for row in found if row.id == service_id), None)
 
     def swarm_tasks(self) -> tuple[SwarmTask, ...]:
-        """All tasks of services, terminal ones too."""
-        return self._calls.rows("tasks", as_=reading.swarm_task, doing="read the tasks")
+        """All tasks of services, terminal ones too; see :func:`overlayweb.engine.parts.on_nodes_there`."""
+        found = self._calls.rows("tasks", as_=reading.swarm_task, doing="read the tasks")
+        return parts.on_nodes_there(self._calls, found)
 
     def update_service(self, *, service_id: str, version: int, spec: Spec) -> None:
         """Replace the spec by exactly this one. Keeps the registry credentials that the Swarm has stored.

@@ -171,7 +171,19 @@ def test_those_that_fill_first_come_first_and_others_are_left_out() -> None:
     assert [row.level for row in capacity.fillings(swarm=swarm)] == ["full", "roomy", "roomy"]
 
 
-def test_drained_nodes_count_too() -> None:
+def test_a_drained_node_takes_no_address_of_an_overlay() -> None:
+    """Swarm spreads no container to it: three more and the one node that is left fit where three nodes would not."""
+    nodes = [make_node("node1"), *(make_node(f"node{n}", availability="drain") for n in (2, 3))]
+    swarm = make_swarm(services=[], nodes=nodes, networks=[make_network("shop", "10.0.9.0/29")])
+    found = _only(swarm, "shop")
+    assert (found.used, found.free, found.nodes_to_come) == (1, 5, 1)
+    assert found.taken_by(containers=3, vips=1) == 5
+    assert found.more_replicas == 4
+    paused = replace(swarm, nodes=tuple(replace(node, availability="pause") for node in nodes))
+    assert _only(paused, "shop").nodes_to_come == 3, "a global service keeps its containers there"
+
+
+def test_drained_nodes_have_the_ingress_too() -> None:
     nodes = [make_node("node1"), make_node("node2", availability="drain")]
     found = _only(make_swarm(services=[], nodes=nodes, ingress=make_ingress("10.0.0.0/29")), "ingress")
     assert (found.used, found.level) == (3, "roomy")

@@ -13,6 +13,7 @@ from overlayweb.domain.decoding import Decoded
 from overlayweb.domain.swarm import Network, Service, Swarm
 from tests.domain.builders import (
     NOW,
+    make_attachment,
     make_ingress,
     make_network,
     make_node,
@@ -47,6 +48,7 @@ TEXTS = {
     f"network {OLD} is in use by service {OLD}": "in-use-by-service",
     f"error while removing network: network backend id {OLD} has active endpoints": "active-endpoints",
     "network with name backend already exists": "name-taken",
+    "rpc error: code = Unknown desc = name conflicts with an existing object": "name-taken",
     "docker_gwbridge is a pre-defined network and cannot be removed": "predefined",
     "Could not attach to network backend: rpc error: code = PermissionDenied desc = network backend not manually"
     " attachable": "not-attachable",
@@ -227,11 +229,11 @@ def test_a_task_that_uses_a_network() -> None:
 
 
 def test_a_container_attached_by_hand_is_named_so() -> None:
-    task = replace(make_swarm_task(SHOP, 1), id="t" * 25, service_id="")
-    swarm = replace(SWARM, swarm_tasks=(task,))
-    assert (
-        "of no service: a container that was attached by hand"
-        in decoded(f"network backend is in use by task {task.id}", swarm).evidence[0]
+    task = replace(make_attachment(SWARM.networks[-1], "f00d" * 16), id="t" * 25)
+    swarm = replace(SWARM, attachments=(task,))
+    text = f"The engine refuses to remove the network: network backend is in use by task {task.id}."
+    assert decoded(text, swarm).evidence[0] == (
+        "Task tttttttttttt is of no service: container f00df00df00d that was attached by hand, on node1, running."
     )
 
 

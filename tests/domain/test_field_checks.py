@@ -54,6 +54,11 @@ def test_a_name_that_another_network_bears(other: Network) -> None:
     assert ("of the Swarm" in finding.message) == (other.scope == "swarm")
 
 
+@pytest.mark.parametrize(("other", "found"), [(make_network("Mesh"), {"name-taken"}), (make_bridge("Mesh"), set())])
+def test_capitals_make_no_other_name_in_a_swarm(other: Network, found: set[str]) -> None:
+    assert codes(find(make_swarm(networks=[other]), name="mesh")) == found
+
+
 @pytest.mark.parametrize("mtu", [575, 20, 0, -1, 9001])
 def test_an_mtu_that_swarm_takes_and_nodes_fail_on(mtu: int) -> None:
     finding = only(find(mtu=mtu), "mtu-bounds")

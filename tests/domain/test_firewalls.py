@@ -1,6 +1,7 @@
 """Rules of firewalls: each node is opened at its ports for all others, and for nobody else."""
 
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -11,9 +12,17 @@ from hypothesis import strategies as st
 from overlayweb.domain import firewalls
 from overlayweb.domain.swarm import Node, Swarm
 from tests.domain.builders import make_node, make_swarm
+from tests.support.tools import SYSTEM_PYTHON
 
 ADDRESSES = st.ip_addresses().map(str).filter(lambda text: text not in {"0.0.0.0", "::"})  # noqa: S104  # left out
 _ADDRESS = re.compile(r"(?<![\w.:])(?:\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:.]+)(?![\w.])")
+
+_READ_BY_FIREWALLD = """
+import sys
+from firewall.core.rich import Rich_Rule
+for rule in sys.argv[1:]:
+    print(Rich_Rule(rule_str=rule))
+"""
 
 
 def named(lines: tuple[str, ...]) -> set[str]:
@@ -109,3 +118,20 @@ def test_the_firewall_takes_its_rules(
     assert done.returncode == 0, done.stderr
     for rule in said:
         assert rule in done.stdout
+
+
+@pytest.mark.requires("firewalld")
+def test_firewalld_reads_its_rules_as_they_are_meant() -> None:
+    """By firewalld's own parser, which needs no daemon: it says back what it has read, and refuses what it cannot."""
+    nodes = [make_node("node1"), make_node("node2"), make_node("node3", address="fd00::3")]
+    commands = [shlex.split(line, comments=True) for line in of(make_swarm(nodes=nodes), "firewalld", "node1")]
+    *added, last = [words for words in commands if words]
+    assert last == ["firewall-cmd", "--reload"]
+    assert {tuple(words[:-1]) for words in added} == {("firewall-cmd", "--permanent")}
+    rules = [words[-1].removeprefix("--add-rich-rule=") for words in added]
+    command = [SYSTEM_PYTHON, "-c", _READ_BY_FIREWALLD, *rules]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == rules
+    assert 'rule family="ipv6" source address="fd00::3" protocol value="esp" accept' in rules
+    assert 'rule family="ipv4" source address="192.168.50.12" port port="2377" protocol="tcp" accept' in rules

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from overlayweb.domain import news
+from overlayweb.domain import capacity, news
 from overlayweb.domain.news import Happening, Names, Part
-from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.domain.swarm import AddressFigures, Network, Service, Swarm
 from tests.domain.builders import (
     INGRESS_ID,
     make_ingress,
@@ -52,6 +52,27 @@ def test_a_part_replaces_adds_and_removes_what_it_names_and_leaves_the_rest() ->
     assert (len(now.tasks_of(kept.id)), len(now.tasks_of(changed.id)), len(now.tasks_of(gone.id))) == (2, 1, 0)
     assert now.observed_at == before.observed_at
     assert news.merged(before, Part(names=Names())) == before
+
+
+def test_a_count_of_addresses_older_than_who_is_on_the_network_is_dropped() -> None:
+    """Ten containers have come since the engine counted two addresses: none of the thirty-two is promised twice."""
+    told = (AddressFigures(subnet="10.0.9.0/27", in_use=4, available=28),)
+    shop, other = make_network("shop", "10.0.9.0/27", figures=told), make_network("other", "10.0.9.32/27", figures=told)
+    before = make_service("web", published=(), replicas=0, network_ids=(shop.id,))
+    swarm = make_swarm(services=[before], networks=[shop, other], swarm_tasks=[])
+    grown = replace(before, replicas=10)
+    part = Part(names=Names(services=frozenset({grown.id})), services=(grown,), swarm_tasks=make_swarm_tasks(grown, 10))
+    now = news.merged(swarm, part)
+    assert {row.name: row.figures for row in now.networks if row.name in {"shop", "other"}} == {
+        "shop": (),
+        "other": told,
+    }
+    used = {row.network.name: row.used for row in capacity.fillings(swarm=now)}
+    assert used["shop"] > 10
+
+    left = Part(names=part.names)  # the service is gone
+    (freed,) = [row for row in news.merged(swarm, left).networks if row.name == "shop"]
+    assert freed.figures == ()
 
 
 def moves(swarm: Swarm, *, service: Service | None = None, network: Network | None = None) -> bool:

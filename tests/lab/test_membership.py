@@ -1,6 +1,7 @@
 """Real engines: ports behind firewalls, tokens, what an engine refuses of a new Swarm, docker_gwbridge made anew."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,15 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from docker.errors import APIError
 
-from overlayweb.domain import firewalls, gateway_bridge, membership
+from overlayweb.domain import firewalls, gateway_bridge, membership, network_plans
 from overlayweb.domain.gateway_bridge import BridgeRequest
 from overlayweb.domain.membership import InitRequest, JoinRequest
+from overlayweb.domain.network_plans import CreateRequest, NetworkPlan
+from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Level
-from overlayweb.domain.readiness import Membership
+from overlayweb.domain.readiness import BRIDGE_NAME, Membership
 from overlayweb.domain.swarm import Swarm
 from overlayweb.engine import connection
 from overlayweb.engine.endpoints import Endpoint
@@ -27,6 +31,7 @@ from overlayweb.models import Cluster, MembershipAction
 from overlayweb.services import memberships
 from tasks import jobs, readiness
 from tests.lab import Lab, image
+from tests.lab import services as lab_services
 from tests.lab.daemon import Node, wait_until
 
 pytestmark = pytest.mark.requires("dockerd", "root")
@@ -148,6 +153,64 @@ def test_what_we_take_an_engine_takes(swarm: Lab) -> None:
     outside.cli("swarm", "leave", "--force")
 
 
+def test_an_engine_joins_by_a_call_too(swarm: Lab) -> None:
+    """The node is outside the Swarm since the tests before."""
+    outside = swarm.nodes[2]
+    with engine_of(swarm.manager) as engine:
+        token = members(engine).token("manager")
+    remote = membership.joined(swarm.manager.address)
+    request = JoinRequest(role="manager", remote=remote, advertise=outside.address)
+    with engine_of(outside) as engine:
+        members(engine).join(request, token=token)
+        assert members(engine).view().membership is Membership.MANAGER
+        with pytest.raises(EngineError, match="already part of a swarm"):
+            members(engine).join(request, token=token)
+    _assert_what_the_ingress_leaves_on_the_bridge_can_be_freed(swarm, outside)
+    swarm.reset()
+
+
+def _assert_what_the_ingress_leaves_on_the_bridge_can_be_freed(swarm: Lab, node: Node) -> None:
+    """By the command of the checklist, tried while the node is in the Swarm: there the sandbox is sure to be."""
+    shown = observed(swarm)
+    row = next(found for found in shown.nodes if found.hostname == node.name)
+    items = gateway_bridge.checklist(BridgeRequest(subnet="172.31.64.0/20"), node=row, swarm=shown)
+    note = next(item.note for item in items if f"docker network rm {BRIDGE_NAME}" in item.commands)
+    (command,) = re.findall(r"`(docker network disconnect [^`]+)`", note)
+    sandbox = shlex.split(command)[-1]
+    wait_until(lambda: sandbox in _on_bridge(node), what="the ingress on the node", timeout=20)
+    with pytest.raises(APIError, match="active endpoints"):
+        node.request("DELETE", f"/networks/{BRIDGE_NAME}")
+    node.cli(*shlex.split(command)[1:])
+    assert sandbox not in _on_bridge(node)
+
+
+def _on_bridge(node: Node) -> set[str]:
+    return {row["Name"] for row in node.request("GET", f"/networks/{BRIDGE_NAME}")["Containers"].values()}
+
+
+def test_nothing_is_left_to_wait_for_on_a_node_that_was_removed(swarm: Lab) -> None:
+    """Its containers went with it, and what stood for them stays orphaned, which no other state follows."""
+    manager, outside = swarm.manager, swarm.nodes[2]
+    lab_services.create(manager, lab_services.replicated("web", lab_services.ingress_port(8081)))
+    swarm.wait_running()
+    (row,) = [found for found in observed(swarm).nodes if found.hostname == outside.name]
+    ingress = observed(swarm).ingress_networks[0].id
+
+    def there() -> set[str]:
+        found = (task for task in observed(swarm).swarm_tasks if task.node_id == row.id)
+        return {task.state for task in found if task.may_be_on(ingress)}
+
+    outside.cli("swarm", "leave")
+    assert there() == {"running"}, "while it is away nobody knows"
+    manager.cli("node", "rm", "--force", row.id)
+    wait_until(lambda: "orphaned" in _states_on(manager, row.id), what="its task to be orphaned", timeout=20)
+    assert there() == set()
+
+
+def _states_on(manager: Node, node_id: str) -> set[str]:
+    return {task["Status"]["State"] for task in manager.request("GET", "/tasks") if task.get("NodeID") == node_id}
+
+
 def test_docker_gwbridge_is_made_anew_by_the_checklist(swarm: Lab) -> None:
     """Every command of the list, where it says; the node comes back with its label and without its old row."""
     swarm.reset()
@@ -216,7 +279,7 @@ def test_an_administrator_makes_a_swarm_and_lets_an_engine_join_it(swarm: Lab, d
     for made in (cluster, other):
         jobs.observe_cluster(made.pk)
 
-    request = InitRequest(advertise=first.address, pools=("10.77.0.0/16",), size=26)
+    request = InitRequest(advertise=first.address, pools=("10.77.0.0/25",), size=26)
     _act(memberships.initialise(cluster=cluster, person=person, request=request, now=timezone.now()))
     jobs.observe_cluster(cluster.pk)
     cluster.refresh_from_db()
@@ -228,30 +291,38 @@ def test_an_administrator_makes_a_swarm_and_lets_an_engine_join_it(swarm: Lab, d
     cluster.refresh_from_db()
     found = cluster.swarm()
     assert found is not None
-    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/16",), 26)
+    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/25",), 26)
     assert {(node.hostname, node.role) for node in found.nodes} == {(first.name, "manager"), (second.name, "worker")}
+    _assert_no_second_overlay_gets_addresses(first)
     swarm.reset()
+
+
+def _assert_no_second_overlay_gets_addresses(manager: Node) -> None:
+    """The pool has two blocks, and the ingress has one: Docker takes a network too many without a word."""
+    plain = CreateRequest(settings=NetworkSettings(name="more"))
+    with engine_of(manager) as engine:
+        assert _codes(network_plans.create(swarm=engine.observe(), request=plain)) == set()
+        lab_services.create_overlay(manager, "last")
+        wait_until(lambda: _allocated(engine, "last"), what="last to be allocated", timeout=20)
+        assert _codes(network_plans.create(swarm=engine.observe(), request=plain)) == {"pool-exhausted"}
+        lab_services.create_overlay(manager, "more")
+        manager.cli("network", "create", "--driver", "overlay", "--subnet", "10.78.0.0/26", "later")
+        wait_until(lambda: _allocated(engine, "later"), what="the later one's turn", timeout=20)
+        assert not _allocated(engine, "more")
+
+
+def _allocated(engine: DockerEngine, name: str) -> bool:
+    return any(network.name == name and network.allocated for network in engine.networks())
+
+
+def _codes(plan: NetworkPlan) -> set[str]:
+    return {finding.code for finding in plan.blockers}
 
 
 def _act(action: MembershipAction) -> None:
     readiness.act_on_membership(action.pk)
     action.refresh_from_db()
     assert (action.error, action.ended_at is not None) == ("", True)
-
-
-def test_an_engine_joins_by_a_call_too(swarm: Lab) -> None:
-    outside = swarm.nodes[2]
-    outside.cli("swarm", "leave")
-    with engine_of(swarm.manager) as engine:
-        token = members(engine).token("manager")
-    remote = membership.joined(swarm.manager.address)
-    request = JoinRequest(role="manager", remote=remote, advertise=outside.address)
-    with engine_of(outside) as engine:
-        members(engine).join(request, token=token)
-        assert members(engine).view().membership is Membership.MANAGER
-        with pytest.raises(EngineError, match="already part of a swarm"):
-            members(engine).join(request, token=token)
-    swarm.reset()
 
 
 def _ready(lab: Lab, hostname: str) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""The interpreter for which Debian packages bring modules, firewalld's among them."""
+SYSTEM_MODULES = Path("/usr/lib/python3/dist-packages")
 POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin"
 
 
@@ -42,6 +45,7 @@ TOOLS = {
         package="docker.io iproute2 iptables busybox-static",
     ),
     "firewalls": _programs("iptables", "nft", "ufw", "unshare", package="iptables nftables ufw"),
+    "firewalld": Tool(present=(SYSTEM_MODULES / "firewall").is_dir, remedy="apt-get install python3-firewall"),
     "docker": _programs("docker", package="docker.io"),
     "debootstrap": _programs("debootstrap", package="debootstrap"),
     "chromium": _programs("chromium", package="chromium fonts-dejavu-core"),

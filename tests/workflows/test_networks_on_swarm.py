@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import docker
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -23,12 +24,14 @@ from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Request
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.swarm import IpamConfig
+from overlayweb.engine.connection import Endpoint, connect
+from overlayweb.engine.errors import Refused
 from overlayweb.engine.networks import overlay_body
 from overlayweb.models import Cluster, Installation, Job
 from overlayweb.services import approvals, changes, endpoints
 from tests.lab import image
 from tests.lab import services as lab_services
-from tests.lab.daemon import wait_until
+from tests.lab.daemon import Node, wait_until
 from tests.lab.services import replicated
 from tests.lab.swarm import Lab
 from tests.workflows.rig import Rig, assert_story
@@ -86,21 +89,45 @@ FREE = "10.52.0.0/24"
         pytest.param({"subnets": f"{FREE} 10.52.0.255"}, "", "gateway-not-usable", id="gateway-is-broadcast"),
         pytest.param({"subnets": "fd00:52::/64"}, "overlay", "subnet-ipv6", id="ipv6"),
         pytest.param({"mtu": 20}, "overlay", "mtu-bounds", id="mtu-20"),
+        pytest.param({"mtu": 9001}, "overlay", "mtu-bounds", id="mtu-9001"),
         pytest.param({"options": ((MTU, "abc"),)}, "overlay", "option-has-a-field", id="mtu-abc"),
         pytest.param({"options": (("encrypted", "false"),)}, "overlay", "option-has-a-field", id="encrypted-false"),
     ],
 )
 def test_what_docker_takes_in_silence_is_refused_first(rig: Rig, asked: dict[str, Any], driver: str, code: str) -> None:
     """``driver``: what the engine lists of the network once its allocator has been past it, "" for never allocated."""
-    settings = NetworkSettings(name="silent", **{**asked, "subnets": _subnets(asked.get("subnets", FREE))})
+    settings = NetworkSettings(**{"name": "silent", **asked, "subnets": _subnets(asked.get("subnets", FREE))})
     plan = network_plans.create(swarm=rig.swarm(), request=CreateRequest(settings=settings))
     assert code in {finding.code for finding in plan.blockers}
 
     made = [_make(rig.lab, settings), _make(rig.lab, NetworkSettings(name="later", subnets=_subnets("10.53.0.0/24")))]
     wait_until(lambda: _listed(rig.lab, "later")["Driver"] == "overlay", what="the later one's turn", timeout=20)
-    assert _listed(rig.lab, "silent")["Driver"] == driver
+    swarm = rig.swarm()
+    (silent,) = [network for network in swarm.networks if network.id == made[0]]
+    assert silent.driver == driver
+    meant = decoding.of_network(swarm=swarm, network=silent)
+    assert (meant.code if meant else "") == ("" if driver else "network-unallocated")
     for network_id in made:
         rig.lab.manager.request("DELETE", f"/networks/{network_id}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "meant"),
+    [
+        pytest.param({"name": "taken"}, "name-taken", "name-taken", id="name"),
+        pytest.param({"name": "Taken"}, "name-taken", "name-taken", id="name-by-capitals"),
+        pytest.param({"name": "docker_gwbridge"}, "name-taken", "name-taken", id="name-of-a-bridge"),
+        pytest.param({"subnets": f"{FREE} 10.99.0.1"}, "gateway-outside", "", id="gateway-outside"),
+    ],
+)
+def test_what_docker_refuses_aloud_is_refused_first_too(rig: Rig, asked: dict[str, Any], code: str, meant: str) -> None:
+    settings = NetworkSettings(**{"name": "loud", **asked, "subnets": _subnets(asked.get("subnets", FREE))})
+    plan = network_plans.create(swarm=rig.swarm(), request=CreateRequest(settings=settings))
+    assert [finding.code for finding in plan.blockers] == [code]
+    with pytest.raises(docker.errors.APIError) as refused:
+        _make(rig.lab, settings)
+    found = decoding.decode(str(refused.value))
+    assert (found.code if found else "") == meant
 
 
 def test_a_network_is_made_kept_while_somebody_is_on_it_and_deleted(rig: Rig) -> None:
@@ -122,8 +149,14 @@ def test_a_network_is_made_kept_while_somebody_is_on_it_and_deleted(rig: Rig) ->
     said = network_plans.delete(swarm=rig.swarm(), request=delete).blockers
     assert [finding.code for finding in said] == ["network-in-use", "standalone-container"]
     assert f"{box[:12]} on {worker.name}" in said[1].message
-    worker.cli("rm", "--force", box)
     lab.manager.request("DELETE", f"/services/{service}")
+    wait_until(lambda: list(lab.containers_on(row["Id"])) == [worker.name], what="the service to leave", timeout=30)
+    meant = decoding.decode(_refusal(rig, row["Id"]), swarm=rig.swarm())
+    assert meant is not None
+    assert meant.code == "in-use-by-task"
+    found = f"container {box[:12]} that was attached by hand, on {worker.name}, running"
+    assert any(found in sentence for sentence in meant.evidence), meant
+    worker.cli("rm", "--force", box)
     wait_until(
         lambda: not network_plans.delete(swarm=rig.swarm(), request=delete).blockers, what="nobody on it", timeout=30
     )
@@ -166,13 +199,61 @@ def test_containers_that_hang_for_want_of_addresses_are_explained(rig: Rig) -> N
     rig.lab.manager.request("DELETE", f"/networks/{tiny}")
 
 
+def test_what_swarm_says_of_containers_that_it_rejects_is_explained(rig: Rig) -> None:
+    """In the engine's own words: a folder that is nowhere, an image, a command, and a network for services only."""
+    wanted = {
+        "mount": {"Mounts": [{"Type": "bind", "Source": "/nowhere", "Target": "/data"}]},
+        "image-missing": {"Image": "lab/nowhere:1"},
+        "runtime": {"Command": ["/bin/nothing"], "Init": False},
+    }
+    ids = {}
+    for code, changed in wanted.items():
+        spec = replicated(code, replicas=1)
+        spec["TaskTemplate"]["ContainerSpec"].update(changed)
+        ids[code] = lab_services.create(rig.lab.manager, spec)
+
+    def meanings() -> dict[str, Decoded | None]:
+        swarm = rig.swarm()
+        services = [row for row in swarm.services if row.name in wanted]
+        return {row.name: decoding.of_service(swarm=swarm, service=row) for row in services}
+
+    def explained() -> bool:
+        return all(meant and "say" in " ".join(meant.evidence) for meant in meanings().values())
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(explained, what="all three to be rejected", timeout=20, every=0.5)
+    assert {name: meant.code if meant else "" for name, meant in meanings().items()} == {code: code for code in wanted}
+    for service in ids.values():
+        rig.lab.manager.request("DELETE", f"/services/{service}")
+    box = rig.lab.nodes[1].cli("create", "--network", "taken", image.IMAGE, "sleep", "600").strip()
+    with pytest.raises(docker.errors.APIError) as refused:
+        rig.lab.nodes[1].request("POST", f"/containers/{box}/start")
+    meant = decoding.decode(str(refused.value), swarm=rig.swarm())
+    assert meant is not None
+    assert meant.code == "not-attachable"
+    assert any(f"taken {TAKEN} is used by no service; it is not attachable" in row for row in meant.evidence), meant
+    rig.lab.nodes[1].cli("rm", box)
+
+
 def test_three_containers_on_three_nodes_do_not_fit_into_six_addresses_and_are_refused_first(rig: Rig) -> None:
     """Gateway, VIP and three nodes take five. Docker starts one; on the other nodes they stay in PREPARING."""
     tiny = _make(rig.lab, NetworkSettings(name="six", subnets=_subnets("10.58.0.0/29")))
     wait_until(lambda: _listed(rig.lab, "six")["Driver"] == "overlay", what="six to be allocated", timeout=20)
     outside = lab_services.create(rig.lab.manager, replicated("outside", replicas=3))
     request = ConnectRequest(links=(Link(service_id=outside, network_id=tiny),))
-    assert "no-addresses" in {row.code for row in connect_plans.build(swarm=rig.swarm(), request=request).blockers}
+
+    def refused() -> bool:
+        plan = connect_plans.build(swarm=rig.swarm(), request=request)
+        return "no-addresses" in {row.code for row in plan.blockers}
+
+    assert refused()
+    with _drained(rig.lab, *rig.lab.nodes[1:]):
+        assert not refused(), "a drained node takes no address"
+        alone = lab_services.create(rig.lab.manager, replicated("alone", replicas=3, networks=[tiny]))
+        rig.lab.wait_running(["alone"], timeout=30)
+        assert list(rig.lab.containers_on(tiny)) == [rig.lab.manager.name]
+        rig.lab.manager.request("DELETE", f"/services/{alone}")
+        wait_until(lambda: not _on(rig, tiny), what="everybody to leave", timeout=30)
     trio = lab_services.create(rig.lab.manager, replicated("trio", replicas=3, networks=[tiny]))
 
     def states() -> list[str]:
@@ -261,6 +342,22 @@ def test_where_one_container_cannot_join_the_others_go_back(rig: Rig, boxes: lis
     assert "does not run any more" in job.outcome
     assert "has joined pond" in " ".join(event.message for event in job.events.all()), "the first one was there already"
     assert _on(rig, pond) == set()
+
+
+@contextlib.contextmanager
+def _drained(lab: Lab, *nodes: Node) -> Iterator[None]:
+    for node in nodes:
+        lab_services.set_availability(lab.manager, node.name, "drain")
+    yield
+    for node in nodes:
+        lab_services.set_availability(lab.manager, node.name, "active")
+
+
+def _refusal(rig: Rig, network_id: str) -> str:
+    """What the engine says when it is asked to remove a network."""
+    with connect(Endpoint(url=rig.lab.manager.socket)) as engine, pytest.raises(Refused) as refused:
+        engine.remove_network(network_id)
+    return str(refused.value)
 
 
 def _on(rig: Rig, network_id: str) -> set[str]:

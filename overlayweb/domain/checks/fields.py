@@ -33,14 +33,14 @@ def name(case: Case) -> Iterator[Finding]:
             suggestion=_usable_name(wanted, case),
         )
         return
-    other = next((n for n in case.swarm.networks if n.name == wanted and not n.ingress), None)
+    other = next((n for n in case.swarm.networks if n.has_name(wanted) and not n.ingress), None)
     if other is not None:
         where = "of the Swarm" if other.scope == "swarm" else "on the manager"
         yield on_field(
             level=Level.BLOCKER,
             code="name-taken",
             field="name",
-            message=f"Another network {where} is called {wanted} ({other.driver or 'not allocated'}).",
+            message=f"Another network {where} is called {other.name} ({other.driver or 'not allocated'}).",
             remedy="Choose another name.",
             suggestion=_free_name(wanted, case),
         )
@@ -153,6 +153,6 @@ def _usable_name(wanted: str, case: Case) -> str:
 
 
 def _free_name(wanted: str, case: Case) -> str:
-    taken = {network.name for network in case.swarm.networks if not network.ingress}
-    numbered = (f"{wanted[: NAME_LIMIT - 6]}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (wanted, *numbered) if name not in taken)
+    others = [network for network in case.swarm.networks if not network.ingress]
+    numbered = (f"{wanted[: NAME_LIMIT - 6]}-{number}" for number in range(2, len(others) + 3))
+    return next(name for name in (wanted, *numbered) if not any(other.has_name(name) for other in others))
