@@ -125,6 +125,9 @@ class Run:
         job = self.job()
         job.cluster.endpoint = self.engine.socket
         job.cluster.save(update_fields=["endpoint"])
+        for row in job.cluster.node_endpoints.all():
+            row.endpoint = self.engine.node_sockets[row.hostname]
+            row.save(update_fields=["endpoint"])
 
     def _over(self) -> bool:
         self._check_time()

@@ -33,6 +33,9 @@ AT_REST = 30.0
 CHANGES = ("create_network", "remove_network", "update_service", "update_node")
 """What a job may ask of an engine that changes anything."""
 
+MOVES = ("connect", "disconnect")
+"""The same of standalone containers."""
+
 _worker: ContextVar[str] = ContextVar("worker", default="")
 
 
@@ -98,8 +101,10 @@ class EngineHouse:
         self._shared = shared
         self._folder = folder
         simulation.clock = EngineClock(shared)
-        for verb in CHANGES:
-            setattr(simulation.world, verb, self._noted(verb, getattr(simulation.world, verb)))
+        world = simulation.world
+        changes = [(world, verb) for verb in CHANGES] + [(world.boxes, verb) for verb in MOVES]
+        for what, verb in changes:
+            setattr(what, verb, self._noted(verb, getattr(what, verb)))
 
     async def serve(self) -> None:
         """Until the process ends."""
