@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from overlayweb.simulator.server import Server
+from overlayweb.simulator.server import Server, node_socket
 from overlayweb.simulator.simulation import Content, Simulation, empty
 from overlayweb.simulator.versions import ENGINES
 from overlayweb.simulator.world import World
@@ -146,6 +146,12 @@ class EngineHouse:
 def socket_path(folder: Path) -> Path:
     """Where the engine of a run is reached."""
     return folder / "engine.sock"
+
+
+def is_served(folder: Path) -> bool:
+    """Whether the engines of all nodes can be reached."""
+    main = socket_path(folder)
+    return all(path.exists() for path in (main, *(node_socket(main, f"node{n}") for n in range(1, NODES + 1))))
 
 
 def changes_path(folder: Path) -> Path:

@@ -42,7 +42,7 @@ def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
     use_database(stage.database_path(folder))
     engine = crew.start_engine(simulation, shared=shared, folder=folder)
     try:
-        while not stage.socket_path(folder).exists():
+        while not stage.is_served(folder):
             time.sleep(0.002)
         swarm = observed(f"unix://{stage.socket_path(folder)}")
         sockets = Simulated(path=stage.socket_path(folder), process=None).node_sockets  # type: ignore[arg-type]  # ours
