@@ -24,6 +24,7 @@ class Agents:
         self.daemons: dict[str, Daemon] = {}
         self.images: dict[str, Image] = {}
         self.managers_hear: Callable[[], bool] = lambda: True
+        self.forget: Callable[[Daemon], None] = lambda _: None
         self.leader_astray_since: Callable[[], float | None] = lambda: None
         self._unheard: list[tuple[SwarmTask, State, float, dict[str, Any]]] = []
         store.watch(SwarmTask, self._task_changed)
@@ -76,7 +77,7 @@ class Agents:
         for swarm_task in [*self._store.tasks_by_node.get(daemon.node.id, {}).values()]:
             if swarm_task.id in daemon.works or swarm_task.state.rank < State.ASSIGNED.rank:
                 self._task_changed(swarm_task, gone=False)
-            elif not swarm_task.state.ended:
+            elif swarm_task.service_id and not swarm_task.state.ended:
                 self._later(daemon, self._times.dispatch, self._find_lost, daemon, swarm_task)
         for key in [key for key in daemon.works if key not in self._store.tasks]:
             self._task_changed(daemon.works[key].swarm_task, gone=True)
@@ -255,6 +256,7 @@ class Agents:
         daemon.boot += 1
         for work in [*daemon.works.values()]:
             self._tear_down(daemon, work)
+        self.forget(daemon)
 
     def _image(self, swarm_task: SwarmTask) -> Image:
         return self.images.get(swarm_task.spec["ContainerSpec"]["Image"].partition("@")[0], Image())

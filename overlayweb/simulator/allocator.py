@@ -209,6 +209,11 @@ class Allocator:
         swarm_task.attachments, swarm_task.endpoint_spec = given, service.endpoint_spec
         self._store.set_state(swarm_task, State.PENDING, message="pending task scheduling")
 
+    def take_in(self, swarm_task: SwarmTask, network: Network) -> None:
+        """Give a Swarm task of no service its address on one network. Raises NoAddressError."""
+        swarm_task.attachments = [Attachment(network=network, address=self._address(network.id))]
+        self._holding.add(swarm_task.id)
+
     def _task_networks(self, service: Service, swarm_task: SwarmTask) -> list[Network]:
         wanted = [row["Target"] for row in swarm_task.spec.get("Networks") or service.spec.get("Networks") or ()]
         known = [self._store.networks[key] for key in wanted if key in self._store.networks]

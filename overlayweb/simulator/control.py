@@ -85,6 +85,16 @@ def _calls(simulation: Simulation, *, clear: bool = False) -> list[dict[str, Any
     return found
 
 
+def _run_container(simulation: Simulation, *, node: str, name: str) -> str:
+    """Run a standalone container on the node; answers its id."""
+    return simulation.world.boxes.run(node, name)
+
+
+def _remove_container(simulation: Simulation, *, node: str, ref: str) -> None:
+    """Take it away by force."""
+    simulation.world.boxes.remove(node, ref)
+
+
 _VERBS: dict[str, Callable[..., Any]] = {
     "reset": _reset,
     "speed": _speed,
@@ -92,4 +102,6 @@ _VERBS: dict[str, Callable[..., Any]] = {
     "now": _now,
     "faults": _faults,
     "calls": _calls,
+    "run_container": _run_container,
+    "remove_container": _remove_container,
 }

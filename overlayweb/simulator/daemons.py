@@ -20,6 +20,18 @@ class Container:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
+class Standalone:
+    """A container that no service owns. ``places``: by network id, the Swarm task that stands for it there."""
+
+    id: str
+    name: str
+    image: str
+    created_at: float
+    places: dict[str, SwarmTask] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class LocalNetwork:
     """A network as one engine has it. ``network`` is the Swarm's, None for those of this engine alone.
 
@@ -32,7 +44,7 @@ class LocalNetwork:
     created_at: float
     network: Network | None = None
     address: str = ""
-    containers: dict[str, Container] = field(default_factory=dict)
+    containers: dict[str, Container | Standalone] = field(default_factory=dict)
 
     @property
     def ingress(self) -> bool:
@@ -66,6 +78,7 @@ class Daemon:
     ingress_id: str = ""
     networks: dict[str, LocalNetwork] = field(default_factory=dict)
     works: dict[str, Work] = field(default_factory=dict)
+    standalone: dict[str, Standalone] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     @property

@@ -124,8 +124,8 @@ class Documents:
         document = {
             **self._meta(swarm_task),
             "Labels": {},
-            "Spec": {key: value for key, value in swarm_task.spec.items() if key != "Runtime"},
-            "ServiceID": swarm_task.service_id,
+            "Spec": _spec_of(swarm_task),
+            **({"ServiceID": swarm_task.service_id} if swarm_task.service_id else {}),
             "Status": self._status(swarm_task),
             "DesiredState": swarm_task.desired.value,
             "Volumes": None,
@@ -179,6 +179,11 @@ class Documents:
             "DriverState": {"Name": network.driver, "Options": network.options},
             "IPAMOptions": {"Driver": {"Name": "default"}, "Configs": network.ipam},
         }
+
+
+def _spec_of(swarm_task: SwarmTask) -> Document:
+    """The runtime is told of those of no service only."""
+    return {key: value for key, value in swarm_task.spec.items() if key != "Runtime" or not swarm_task.service_id}
 
 
 def ipam(network: Network) -> Document:

@@ -91,6 +91,20 @@ async def remove_network(call: EngineCall) -> Response:
     return done(NO_CONTENT)
 
 
+async def connect_container(call: EngineCall) -> Response:
+    """POST /networks/{ref}/connect."""
+    body = await call.document()
+    call.world.boxes.connect(call.path_params["ref"], str(body.get("Container") or ""), call.view)
+    return done()
+
+
+async def disconnect_container(call: EngineCall) -> Response:
+    """POST /networks/{ref}/disconnect."""
+    body = await call.document()
+    call.world.boxes.disconnect(call.path_params["ref"], str(body.get("Container") or ""), call.view)
+    return done()
+
+
 async def services(call: EngineCall) -> Response:
     """GET /services."""
     return answer(call.world.services(call.filters(), call.flag("status"), view=call.view))
@@ -144,25 +158,25 @@ async def containers(call: EngineCall) -> Response:
 async def secrets(call: EngineCall) -> Response:
     """GET /secrets."""
     call.world.require_manager(call.view)
-    return answer(call.world.secrets())
+    return answer(call.world.secrets.listed())
 
 
 async def create_secret(call: EngineCall) -> Response:
     """POST /secrets/create."""
     call.world.require_manager(call.view)
-    return answer(call.world.create_secret(await call.document()), CREATED)
+    return answer(call.world.secrets.create(await call.document()), CREATED)
 
 
 async def configs(call: EngineCall) -> Response:
     """GET /configs."""
     call.world.require_manager(call.view)
-    return answer(call.world.configs())
+    return answer(call.world.configs.listed())
 
 
 async def create_config(call: EngineCall) -> Response:
     """POST /configs/create."""
     call.world.require_manager(call.view)
-    return answer(call.world.create_config(await call.document()), CREATED)
+    return answer(call.world.configs.create(await call.document()), CREATED)
 
 
 ROUTES: dict[tuple[str, str], Endpoint] = {
@@ -183,6 +197,8 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
     ("POST", "/networks/create"): create_network,
     ("GET", "/networks/{ref}"): network,
     ("DELETE", "/networks/{ref}"): remove_network,
+    ("POST", "/networks/{ref}/connect"): connect_container,
+    ("POST", "/networks/{ref}/disconnect"): disconnect_container,
     ("GET", "/services"): services,
     ("POST", "/services/create"): create_service,
     ("GET", "/services/{ref}"): service,

@@ -6,7 +6,7 @@ other ingress can be set up, until the engine is started anew. Source: moby, dae
 releaseIngress); labs of engines 20.10, 26.1 and 28.5.
 """
 
-from overlayweb.simulator.daemons import Container, Daemon, LocalNetwork
+from overlayweb.simulator.daemons import Container, Daemon, LocalNetwork, Standalone
 from overlayweb.simulator.errors import ApiError
 from overlayweb.simulator.names import Names
 from overlayweb.simulator.records import Attachment, Network, SwarmTask
@@ -91,12 +91,8 @@ def awaits(daemon: Daemon, swarm_task: SwarmTask, *, astray_since: float | None)
 def attach(daemon: Daemon, container: Container, now: float) -> None:
     """Put a container's endpoints on its networks, taking in those that are not here yet."""
     for attachment in container.swarm_task.attachments:
-        network = attachment.network
-        if network.id not in daemon.networks:
-            place = daemon.node.attachments.get(network.id)
-            _take_in(daemon, network, place.address if place else "", now)
-        daemon.networks[network.id].containers[container.id] = container
-        container.addresses[network.id] = attachment.address
+        put_on(daemon, container, attachment.network, now)
+        container.addresses[attachment.network.id] = attachment.address
     bridge = next((row for row in daemon.networks.values() if row.name in {_OF_SWARMS, "nat"}), None)
     if bridge is not None:
         bridge.containers[container.id] = container
@@ -104,10 +100,24 @@ def attach(daemon: Daemon, container: Container, now: float) -> None:
 
 def detach(daemon: Daemon, container: Container) -> None:
     """Take a container off its networks; overlays that nothing uses any more go, an ingress does not."""
-    for local in [*daemon.networks.values()]:
-        local.containers.pop(container.id, None)
-        if local.network is not None and not local.ingress and not local.containers:
-            del daemon.networks[local.id]
+    for key in [*daemon.networks]:
+        take_off(daemon, container, key)
+
+
+def put_on(daemon: Daemon, container: Container | Standalone, network: Network, now: float) -> None:
+    """Put the container's endpoint on one network, taking that in if it is not here yet."""
+    if network.id not in daemon.networks:
+        place = daemon.node.attachments.get(network.id)
+        _take_in(daemon, network, place.address if place else "", now)
+    daemon.networks[network.id].containers[container.id] = container
+
+
+def take_off(daemon: Daemon, container: Container | Standalone, network_id: str) -> None:
+    """Take it off one network; an overlay that nothing uses any more goes, an ingress does not."""
+    local = daemon.networks[network_id]
+    local.containers.pop(container.id, None)
+    if local.network is not None and not local.ingress and not local.containers:
+        del daemon.networks[local.id]
 
 
 def refuse_removal(local: LocalNetwork) -> None:

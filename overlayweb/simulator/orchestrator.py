@@ -80,6 +80,8 @@ class Orchestrator:
         self.updates.task_changed(swarm_task)
 
     def _tend(self, swarm_task: SwarmTask) -> None:
+        if not swarm_task.service_id:
+            return  # a container that some engine runs: nobody's but that engine's
         service = self._store.services.get(swarm_task.service_id)
         if swarm_task.state.ended or not swarm_task.wanted:
             self._reap_later(swarm_task)

@@ -118,7 +118,7 @@ class Services:
         """GET /tasks. Raises ApiError 404 for a service or node that is not there: its rows can not be asked for."""
         query = Query(filters, known=_KNOWN_OF_TASKS, old=self._nodes.old)
         if not query:
-            return [self._documents.task(row) for row in self._store.tasks.values()]
+            return [self._documents.task(row) for row in self._store.tasks.values() if row.service_id]
         for state in query.values("desired-state"):
             if state not in _DESIRED:
                 raise ApiError(500, f"Invalid desired-state filter: '{state}'")
@@ -203,9 +203,11 @@ def _matches(service: Service, query: Query) -> bool:
 
 def _task_matches(swarm_task: SwarmTask, query: Query) -> bool:
     wanted = {"running", "accepted"} if swarm_task.wanted else {"shutdown"}
+    runtime = str(swarm_task.spec.get("Runtime", "container"))
     return (
         query.begins("id", swarm_task.id)
         and (not query.values("desired-state") or bool(wanted & set(query.values("desired-state"))))
         and query.labels("label", (swarm_task.spec.get("ContainerSpec") or {}).get("Labels") or {})
-        and query.exact("runtime", str(swarm_task.spec.get("Runtime", "container")))
+        and query.exact("runtime", runtime)
+        and (bool(swarm_task.service_id) or bool(query.values("runtime")))
     )

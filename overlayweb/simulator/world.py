@@ -33,6 +33,7 @@ from overlayweb.simulator.peers import Peers
 from overlayweb.simulator.records import Document, Node
 from overlayweb.simulator.scheduler import Scheduler
 from overlayweb.simulator.services import Services
+from overlayweb.simulator.standalone import Boxes
 from overlayweb.simulator.store import Store
 from overlayweb.simulator.times import Times
 
@@ -103,7 +104,8 @@ class World:
         self._networks = Networks(store, self._documents, self._nodes, self._peers, self._events, api)
         self._services = Services(store, self._documents, self._nodes, self._networks, self._events)
         self._tokens = JoinTokens(store)
-        self._secrets, self._configs = Kept(store, noun="secret"), Kept(store, noun="config")
+        self.boxes = Boxes(store, self._nodes, self._networks, self._allocator, self._agents)
+        self.secrets, self.configs = Kept(store, noun="secret"), Kept(store, noun="config")
 
     def _versions(self) -> tuple[int, tuple[int, int]]:
         """The engine's major version and the version of its API."""
@@ -281,22 +283,6 @@ class World:
     def containers(self, view: str = "") -> list[Document]:
         """GET /containers/json of one node."""
         return containers.rows(self._nodes.asked(view), self._store)
-
-    def create_secret(self, body: Mapping[str, Any]) -> Document:
-        """POST /secrets/create: its ``ID``."""
-        return self._secrets.create(body)
-
-    def secrets(self) -> list[Document]:
-        """GET /secrets."""
-        return self._secrets.listed()
-
-    def create_config(self, body: Mapping[str, Any]) -> Document:
-        """POST /configs/create: its ``ID``."""
-        return self._configs.create(body)
-
-    def configs(self) -> list[Document]:
-        """GET /configs."""
-        return self._configs.listed()
 
     # -- what only tests and the demo may do
 

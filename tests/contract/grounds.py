@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from tests.contract import http
 from tests.contract.engines import Facts
 from tests.contract.http import Answer
-from tests.lab import Lab, health
+from tests.lab import Lab, health, image
 from tests.support.simulator import Simulated
 
 Document = dict[str, Any]
@@ -58,6 +58,14 @@ class Ground(ABC):
     @abstractmethod
     def start(self, node: str) -> None:
         """Start a node's engine after a crash and return when it answers."""
+
+    @abstractmethod
+    def run(self, node: str, name: str) -> str:
+        """Run a container of no service on the node; returns its id."""
+
+    @abstractmethod
+    def remove(self, node: str, container_id: str) -> None:
+        """Take it away by force."""
 
     @abstractmethod
     def wall(self, seconds: float) -> float:
@@ -144,6 +152,14 @@ class LabGround(Ground):
         """Start dockerd."""
         self._node(node).start()
 
+    def run(self, node: str, name: str) -> str:
+        """`docker run`."""
+        return str(self._node(node).cli("run", "--detach", "--init", f"--name={name}", image.IMAGE)).strip()
+
+    def remove(self, node: str, container_id: str) -> None:
+        """`docker rm`."""
+        self._node(node).cli("rm", "--force", container_id)
+
     def wall(self, seconds: float) -> float:
         """Real seconds."""
         return seconds
@@ -195,6 +211,14 @@ class SimulatedGround(Ground):
         """Start the node's engine."""
         self.simulated.control("start_node", name=node)
         self.until(lambda: self._answers(node), f"{node} to answer")
+
+    def run(self, node: str, name: str) -> str:
+        """By the control surface."""
+        return str(self.simulated.control("run_container", node=node, name=name))
+
+    def remove(self, node: str, container_id: str) -> None:
+        """By the control surface."""
+        self.simulated.control("remove_container", node=node, ref=container_id)
 
     def wall(self, seconds: float) -> float:
         """Less than real seconds."""

@@ -54,6 +54,8 @@ WAYS = (
     ("repair", "cancelled"),
     ("connect", "forward"),
     ("connect", "cancelled"),
+    ("containers", "forward"),
+    ("containers", "cancelled"),
     ("create", "forward"),
     ("create", "cancelled"),
     ("create", "unallocated"),
@@ -70,6 +72,7 @@ WAYS = (
 _AT_INSTEAD = {
     "repair": {"done forward release": "begin forward restart-2"},
     "connect": {"done forward release": "after POST /services/*/update"},
+    "containers": {"done forward release": "after POST /networks/*/connect"},
     "create": {"done forward release": "after POST /networks/create"},
     "delete": {"done forward release": "begin forward check"},
     "replace": {"done forward release": "done forward leave-1"},

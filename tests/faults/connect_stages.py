@@ -1,21 +1,26 @@
-"""Stages on which services are attached to overlays and detached, and what must be so in the end."""
+"""Stages on which services, or standalone containers, come onto overlays and leave them; what must be so in the end."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import attaching, connect_plans
+from overlayweb.domain import attaching, connect_plans, container_plans
 from overlayweb.domain.connect_plans import ConnectPlan, ConnectRequest
+from overlayweb.domain.container_plans import ContainerLink, ContainerPlan, ContainerRequest
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.links import Link
 from overlayweb.domain.specs import differences
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import Job
+from overlayweb.simulator.world import World
 from tests.faults import overlay_stages
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
 
 SIDE = "side"
+POND = "pond"
+NODES = ("node1", "node2", "node2")
+"""Where the standalone containers run. The last one is on the overlay when the job begins, and is to leave."""
 
 
 def wanted(swarm: Swarm) -> ConnectRequest:
@@ -35,6 +40,39 @@ def wanted(swarm: Swarm) -> ConnectRequest:
             link("inner", SIDE, attach=False),
         )
     )
+
+
+def content_with_boxes(world: World, nodes: int) -> None:
+    """The services, an attachable overlay, and containers of no service, one of them on it."""
+    overlay_stages.content(world, nodes)
+    config = {"IPAM": {"Config": [{"Subnet": "10.35.0.0/24"}]}}
+    pond = world.create_network({"Name": POND, "Driver": "overlay", "Attachable": True, **config})["Id"]
+    world.advance(to=world.now + 2)
+    boxes = [world.boxes.run(node, f"box{number}") for number, node in enumerate(NODES)]
+    world.boxes.connect(pond, boxes[-1], NODES[-1])
+    world.advance(to=world.now + 2)
+
+
+def boxes_wanted(swarm: Swarm) -> ContainerRequest:
+    """Those that are not on the overlay join, the one that is leaves."""
+    pond = next(network.id for network in swarm.networks if network.name == POND)
+    links = tuple(
+        ContainerLink(node_id=node.id, container_id=box.id, attach=pond not in box.network_ids)
+        for node, box in container_plans.known(swarm)
+    )
+    return ContainerRequest(network_id=pond, links=links)
+
+
+def boxes_moved(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    """Each container is where it was asked to be, or where it was; each place is there once."""
+    request = ContainerPlan.of(job.plan()).request
+    held = sorted(row.container_id for row in before.attachments)
+    if job.status == JobStatus.SUCCEEDED:
+        held = sorted(link.container_id for link in request.links if link.attach)
+    there = sorted(row.container_id for row in now.attachments if row.may_be_on(request.network_id))
+    if there != held:
+        yield f"on {POND} are {there}, not {held}"
+    yield from overlay_stages.services_stay(run, before, now)
 
 
 def connected(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:

@@ -64,10 +64,14 @@ def start_worker(
     points = Points(shared=shared, worker=name, record=folder / "points.txt" if record else None)
     clock = SharedClock(shared=shared, epoch=epoch)
 
-    def connect(cluster: Cluster) -> connection.DockerEngine:
-        endpoint = connection.Endpoint(url=cluster.endpoint)
+    def reach(url: str) -> connection.DockerEngine:
         limit = SILENT_SECONDS if silent else PATIENT_SECONDS
-        return connection.connect(endpoint, timeout_seconds=limit, now=clock.now)
+        return connection.connect(connection.Endpoint(url=url), timeout_seconds=limit, now=clock.now)
+
+    def connect(cluster: Cluster) -> connection.DockerEngine:
+        engine = reach(cluster.endpoint)
+        engine.reach_nodes(lambda hostname: reach(cluster.node_endpoints.get(hostname=hostname).endpoint))
+        return engine
 
     def work() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -119,12 +119,15 @@ class Run:
         app.conf.broker_transport_options |= {"data_folder_in": str(queue), "data_folder_out": str(queue)}
         app._after_fork()  # type: ignore[attr-defined]  # forget the queue of the process that this one comes from
         self._pids.add(crew.start_engine(self.template.simulation, shared=self.shared, folder=self.folder))
-        while not stage.socket_path(self.folder).exists():
+        while not stage.is_served(self.folder):
             self._check_time()
             time.sleep(0.002)
         job = self.job()
         job.cluster.endpoint = self.engine.socket
         job.cluster.save(update_fields=["endpoint"])
+        for row in job.cluster.node_endpoints.all():
+            row.endpoint = self.engine.node_sockets[row.hostname]
+            row.save(update_fields=["endpoint"])
 
     def _over(self) -> bool:
         self._check_time()

@@ -90,7 +90,7 @@ def created(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
             yield f"{SPARE} is still there"
     elif [network_settings.of_network(network) for network in found] != [CreatePlan.of(job.plan()).after]:
         yield f"there is {found}"
-    yield from _services_stay(run, before, now)
+    yield from services_stay(run, before, now)
 
 
 def deleted(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
@@ -98,10 +98,11 @@ def deleted(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
     found = [network for network in now.networks if network.name == SPARE]
     if bool(found) == (job.status == JobStatus.SUCCEEDED):
         yield f"the job {job.status}, and there is {found}"
-    yield from _services_stay(run, before, now)
+    yield from services_stay(run, before, now)
 
 
-def _services_stay(run: "Run", before: Swarm, now: Swarm) -> Iterator[str]:
+def services_stay(run: "Run", before: Swarm, now: Swarm) -> Iterator[str]:
+    """Services whose spec is not as it was."""
     for was in before.services:
         service = next(row for row in now.services if row.id == was.id)
         if service.spec != was.spec and service.name not in run.story.edited:

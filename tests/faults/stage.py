@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from overlayweb.simulator.server import Server
+from overlayweb.simulator.server import Server, node_socket
 from overlayweb.simulator.simulation import Content, Simulation, empty
 from overlayweb.simulator.versions import ENGINES
 from overlayweb.simulator.world import World
@@ -32,6 +32,9 @@ AT_REST = 30.0
 """Seconds after which new services run and nothing is under way."""
 CHANGES = ("create_network", "remove_network", "update_service", "update_node")
 """What a job may ask of an engine that changes anything."""
+
+MOVES = ("connect", "disconnect")
+"""The same of standalone containers."""
 
 _worker: ContextVar[str] = ContextVar("worker", default="")
 
@@ -98,8 +101,10 @@ class EngineHouse:
         self._shared = shared
         self._folder = folder
         simulation.clock = EngineClock(shared)
-        for verb in CHANGES:
-            setattr(simulation.world, verb, self._noted(verb, getattr(simulation.world, verb)))
+        world = simulation.world
+        changes = [(world, verb) for verb in CHANGES] + [(world.boxes, verb) for verb in MOVES]
+        for what, verb in changes:
+            setattr(what, verb, self._noted(verb, getattr(what, verb)))
 
     async def serve(self) -> None:
         """Until the process ends."""
@@ -141,6 +146,12 @@ class EngineHouse:
 def socket_path(folder: Path) -> Path:
     """Where the engine of a run is reached."""
     return folder / "engine.sock"
+
+
+def is_served(folder: Path) -> bool:
+    """Whether the engines of all nodes can be reached."""
+    main = socket_path(folder)
+    return all(path.exists() for path in (main, *(node_socket(main, f"node{n}") for n in range(1, NODES + 1))))
 
 
 def changes_path(folder: Path) -> Path:

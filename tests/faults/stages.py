@@ -1,15 +1,23 @@
 """The stages that runs begin on: what the Swarm is like, what was asked for, and what must be so in the end."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from overlayweb.domain import connect_plans, ingress_plans, network_plans, repair_plans, replace_plans, specs
+from overlayweb.domain import (
+    connect_plans,
+    container_plans,
+    ingress_plans,
+    network_plans,
+    repair_plans,
+    replace_plans,
+    specs,
+)
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
-from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.domain.swarm import NodeView, Service, Swarm
 from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
@@ -29,7 +37,8 @@ ASKED_FOR = (AFTER.subnet, overlay_stages.WIDER, overlay_stages.SPARE_SUBNET)
 class Stage:
     """``request``: what is asked for of the Swarm that ``content`` made. ``differences``: what is not as it must be.
 
-    ``differences`` gets the run, its job, the Swarm as the job found it, and as it is now.
+    ``registered``: the nodes whose own engines are. ``differences`` gets the run, its job, the Swarm as the job found
+    it, and as it is now.
     """
 
     kind: str
@@ -37,12 +46,19 @@ class Stage:
     request: Callable[[Swarm], Request]
     differences: "Differences"
     engine: str = "28.5"
+    registered: tuple[str, ...] = ()
 
 
 def observed(socket: str) -> Swarm:
     """What the engine itself says, now."""
     with connection.connect(connection.Endpoint(url=socket)) as engine:
         return engine.observe()
+
+
+def view_of(socket: str, hostname: str) -> NodeView:
+    """What a node's own engine shows, now."""
+    with connection.connect(connection.Endpoint(url=socket)) as engine:
+        return engine.own_view(hostname)
 
 
 def ingresses_on(socket: str) -> list[str]:
@@ -169,6 +185,15 @@ def _replace(*, keep_name: bool) -> Stage:
 
 STAGES: dict[str, Stage] = {
     "connect": _beside_ingress(connect_plans.KIND, connect_stages.wanted, connect_stages.connected),
+    "containers": replace(
+        _beside_ingress(
+            container_plans.KIND,
+            connect_stages.boxes_wanted,
+            connect_stages.boxes_moved,
+            connect_stages.content_with_boxes,
+        ),
+        registered=("node2",),
+    ),
     "create": _beside_ingress(network_plans.CREATE, overlay_stages.wanted, overlay_stages.created),
     "delete": _beside_ingress(
         network_plans.DELETE, overlay_stages.unwanted, overlay_stages.deleted, overlay_stages.content_with_spare

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from overlayweb.models import Cluster, Installation, Job, codec
 from overlayweb.services import approvals, changes
 from tests.faults import crew, stage
 from tests.faults.stage import Template, use_database
-from tests.faults.stages import STAGES, Stage, observed
+from tests.faults.stages import STAGES, Stage, observed, view_of
 from tests.faults.timeline import Shared
+from tests.support.simulator import Simulated
 
 
 def make(folder: Path) -> dict[str, Template]:
@@ -40,9 +42,11 @@ def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
     use_database(stage.database_path(folder))
     engine = crew.start_engine(simulation, shared=shared, folder=folder)
     try:
-        while not stage.socket_path(folder).exists():
+        while not stage.is_served(folder):
             time.sleep(0.002)
         swarm = observed(f"unix://{stage.socket_path(folder)}")
+        sockets = Simulated(path=stage.socket_path(folder), process=None).node_sockets  # type: ignore[arg-type]  # ours
+        swarm = replace(swarm, node_views=tuple(view_of(sockets[name], name) for name in found.registered))
     finally:
         os.kill(engine, signal.SIGKILL)
         os.waitpid(engine, 0)
@@ -64,6 +68,8 @@ def _approved(swarm: Swarm, found: Stage, *, seconds: float, epoch: datetime) ->
     cluster = Cluster.objects.create(
         name="simulated", endpoint="unix:///nowhere", created_at=now, observation=codec.dump(swarm), observed_at=now
     )
+    for hostname in found.registered:
+        cluster.node_endpoints.create(hostname=hostname, endpoint="unix:///nowhere")
     request = found.request(swarm)
     change = changes.submit(cluster=cluster, request=request, author=author, reason="faults", now=now, kind=found.kind)
     sha256 = change.plan_record.sha256

@@ -26,6 +26,8 @@ WAYS = [
     ("repair", "cancelled", 3),
     ("connect", "forward", 6),
     ("connect", "cancelled", 4),
+    ("containers", "forward", 5),
+    ("containers", "cancelled", 3),
     ("create", "forward", 8),
     ("create", "cancelled", 4),
     ("create", "unallocated", 3),
