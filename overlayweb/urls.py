@@ -87,6 +87,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/reserved/import", ranges.reserved_import, name="reserved-import"),
     path("clusters/<slug:name>/reserved/export", ranges.reserved_export, name="reserved-export"),
     path("clusters/<slug:name>/reserved", ranges.reserved_ranges, name="reserved-ranges"),
+    path("clusters/<slug:name>/reserved/<int:pk>", ranges.reserved_range, name="reserved-range"),
     path(
         "clusters/<slug:name>/reserved/<int:pk>/release",
         ranges.reserved_range_release,

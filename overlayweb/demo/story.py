@@ -57,7 +57,9 @@ def tell(*, cluster: Cluster, cast: Mapping[Part, User], until: datetime) -> Non
         _cancelled_for_a_release(stage, until)
         _fell_back(stage, until)
         _rejected(stage, until)
-        ranges.reserve(cidr=OFFICE, name="Lisbon office", reason="routed to the office since its move", cluster=cluster)
+        why = "routed to the office since its move"
+        at = _day(until, 10, "09:00")
+        ranges.reserve(cidr=OFFICE, name="Lisbon office", reason=why, cluster=cluster, person=cast[ANA], now=at)
         forget_seen(cluster)
 
 

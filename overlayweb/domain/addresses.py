@@ -51,10 +51,9 @@ def holdings(
     may show, hold nothing.
     """
     leaving = {network.id for network in without}
-    staying = (network for network in swarm.networks if network.id not in leaving)
-    known = tuple(_of_networks(staying))
-    elsewhere = (row for row in _elsewhere(swarm, known) if row.id not in leaving)
-    return (*known, *elsewhere, *_of_nodes(swarm.nodes), *_of_reserved(reserved))
+    seen = swarm.once(_seen)
+    staying = (row for row in seen if row.id not in leaving) if leaving else seen
+    return (*staying, *_of_reserved(reserved))
 
 
 def wanted_swarm_tasks(*, swarm: Swarm, service: Service) -> int:
@@ -101,6 +100,11 @@ def ingress_need(*, swarm: Swarm, services: Sequence[Service], gateway: bool = T
 def starts_first(service: Service) -> bool:
     """Whether an update of it runs the old and the new Swarm task side by side."""
     return (service.spec.document().get("UpdateConfig") or {}).get("Order") == START_FIRST
+
+
+def _seen(swarm: Swarm) -> tuple[Holding, ...]:
+    known = tuple(_of_networks(swarm.networks))
+    return (*known, *_elsewhere(swarm, known), *_of_nodes(swarm.nodes))
 
 
 def _of_networks(networks: Iterable[Network]) -> Iterator[Holding]:

@@ -129,7 +129,7 @@ _STARTING = (
     ),
     row(
         "unhealthy",
-        "unhealthy container|health check",
+        "unhealthy container",
         cause="The container runs, and its health check says that it does not work.",
         remedy="Read `docker service logs` of it, and try what the health check runs.",
         looks=(evidence.states,),

@@ -35,12 +35,15 @@ def of_settings(
     leaves: tuple[Network, ...] = (),
     attached: Sequence[Service] = (),
     reserved: Sequence[ReservedRange] = (),
+    kept: Sequence[tuple[str, str]] = (),
 ) -> Iterator[Finding]:
     """Everything that Docker refuses, or takes and later hangs on: names, sizes, overlaps, gateways, ranges, MTU.
 
-    ``leaves``: networks that make room. ``attached``: services that will need addresses on it. Of several subnets the
+    ``leaves``: networks that make room. ``attached``: services that will need addresses on it. ``kept``: labels that
+    are there already, such as the mark of its stack, and may stay whatever their keys. Of several subnets the
     ``subject_name`` tells which one is meant.
     """
+    after = replace(after, labels=tuple(row for row in after.labels if row not in kept))
     cases = [
         case_of(swarm, after, row, leaves, attached, reserved) for row in after.subnets or (IpamConfig(subnet=""),)
     ]

@@ -30,7 +30,9 @@ def find(
     leaves = (old,) if keep_name else ()
     found = [
         *_of_old(swarm, old, before, after),
-        *network_checks.of_settings(swarm, after, leaves=leaves, attached=attached, reserved=reserved),
+        *network_checks.of_settings(
+            swarm, after, leaves=leaves, attached=attached, reserved=reserved, kept=before.labels
+        ),
         *network_checks.of_nodes(swarm, after),
         *_of_services(swarm, old, attached),
         *_of_room(swarm, old, attached),

@@ -3,7 +3,6 @@
 from django.db import models
 
 from overlayweb.domain import glance, mesh
-from overlayweb.domain.addresses import ReservedRange as Reserved
 from overlayweb.domain.glance import Glance
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.swarm import Swarm
@@ -106,33 +105,3 @@ class NodeEndpoint(Reached):
 
     def __str__(self) -> str:
         return f"{self.hostname} ({self.endpoint})"
-
-
-class ReservedRange(models.Model):
-    """An address range that no network may take: VPC, VPN, office. ``cluster``: only there; None: anywhere."""
-
-    cluster = models.ForeignKey(Cluster, null=True, on_delete=models.CASCADE, related_name="reserved")
-    cidr = models.CharField(max_length=18)
-    name = models.CharField(max_length=63)
-    reason = models.CharField(max_length=255, blank=True)
-    owner = models.CharField(max_length=63, blank=True, help_text="who answers for it, in words")
-
-    class Meta:
-        ordering = ("cidr",)
-        constraints = (
-            models.UniqueConstraint(fields=["cidr", "cluster"], name="one_range_per_cluster"),
-            models.UniqueConstraint(fields=["cidr"], condition=models.Q(cluster=None), name="one_range_anywhere"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.cidr})"
-
-
-def reserved_ranges(cluster: Cluster) -> list[Reserved]:
-    """What the registry keeps free on this cluster, as planning reads it."""
-    return [Reserved(name=row.name, cidr=row.cidr, reason=row.reason) for row in ranges_of(cluster)]
-
-
-def ranges_of(cluster: Cluster) -> models.QuerySet[ReservedRange]:
-    """The ranges that hold for this cluster: its own, and those for all."""
-    return ReservedRange.objects.filter(models.Q(cluster=None) | models.Q(cluster=cluster))

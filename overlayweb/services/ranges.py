@@ -1,28 +1,57 @@
 """The registry of address ranges that no network may take."""
 
+from datetime import datetime
+
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from overlayweb.domain import range_files
 from overlayweb.domain.range_files import FiledRange, Reading
-from overlayweb.models import Cluster, ReservedRange
+from overlayweb.models import Cluster, RangeRecord, ReservedRange
 
 
 class MovedOnError(Exception):
     """The registry has changed since the import was shown: look at it again."""
 
 
-def reserve(*, cidr: str, name: str, reason: str, owner: str = "", cluster: Cluster | None = None) -> ReservedRange:
+def reserve(
+    *,
+    cidr: str,
+    name: str,
+    reason: str,
+    person: User,
+    now: datetime,
+    owner: str = "",
+    cluster: Cluster | None = None,
+) -> ReservedRange:
     """Keep a range free from now on, on this cluster or, with None, on all.
 
     ``cidr`` is IPv4 text without host bits, not yet in the registry.
     """
-    return ReservedRange.objects.create(cidr=cidr, name=name, reason=reason, owner=owner, cluster=cluster)
+    with transaction.atomic():
+        kept = ReservedRange.objects.create(cidr=cidr, name=name, reason=reason, owner=owner, cluster=cluster)
+        _record(cluster, "", kept.words, person, now)
+    return kept
 
 
-def release(*, pk: int) -> bool:
-    """Give a range free again; False when it is not there."""
-    deleted, _ = ReservedRange.objects.filter(pk=pk).delete()
-    return bool(deleted)
+def change(
+    *, kept: ReservedRange, cidr: str, name: str, reason: str, owner: str, person: User, now: datetime
+) -> ReservedRange:
+    """Let a range say something else from now on. What it said before stays in the history."""
+    before = kept.words
+    kept.cidr, kept.name, kept.reason, kept.owner = cidr, name, reason, owner
+    if kept.words != before:
+        with transaction.atomic():
+            kept.save()
+            _record(kept.cluster, before, kept.words, person, now)
+    return kept
+
+
+def release(*, kept: ReservedRange, person: User, now: datetime) -> None:
+    """Give a range free again."""
+    with transaction.atomic():
+        _record(kept.cluster, kept.words, "", person, now)
+        kept.delete()
 
 
 def look_at_file(*, text: str) -> Reading:
@@ -30,7 +59,7 @@ def look_at_file(*, text: str) -> Reading:
     return range_files.read(text=text, existing=_filed())
 
 
-def import_file(*, text: str, seal: str) -> Reading:
+def import_file(*, text: str, seal: str, person: User, now: datetime) -> Reading:
     """Do what was shown: all of it or nothing. ``seal``: of the reading that was confirmed. Raises MovedOnError.
 
     A file with errors changes nothing; they are in what is returned.
@@ -41,13 +70,12 @@ def import_file(*, text: str, seal: str) -> Reading:
             return reading
         if reading.seal != seal:
             raise MovedOnError("The registry has changed since. This is what the import would do now.")
-        ReservedRange.objects.bulk_create(
-            ReservedRange(cidr=row.cidr, name=row.name, reason=row.reason, owner=row.owner) for row in reading.added
-        )
-        for change in reading.changed:
-            after = change.after
-            found = ReservedRange.objects.filter(cidr=after.cidr, cluster=None)
-            found.update(name=after.name, reason=after.reason, owner=after.owner)
+        for row in reading.added:
+            reserve(cidr=row.cidr, name=row.name, reason=row.reason, owner=row.owner, person=person, now=now)
+        for row in (changed.after for changed in reading.changed):
+            found = ReservedRange.objects.get(cidr=row.cidr, cluster=None)
+            values = {"cidr": row.cidr, "name": row.name, "reason": row.reason, "owner": row.owner}
+            change(kept=found, person=person, now=now, **values)
     return reading
 
 
@@ -59,3 +87,7 @@ def export_file() -> str:
 def _filed() -> list[FiledRange]:
     rows = ReservedRange.objects.filter(cluster=None)
     return [FiledRange(cidr=row.cidr, name=row.name, reason=row.reason, owner=row.owner) for row in rows]
+
+
+def _record(cluster: Cluster | None, before: str, after: str, person: User, now: datetime) -> None:
+    RangeRecord.objects.create(cluster=cluster, before=before, after=after, person=person, at=now)

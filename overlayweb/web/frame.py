@@ -63,6 +63,7 @@ _PLACES = {
     "readiness-join": "readiness",
     "readiness-rotate": "readiness",
     "addresses": "addresses",
+    "reserved-range": "reserved",
     "reserved-ranges": "reserved",
     "reserved-import": "reserved",
     "changes": "changes",

@@ -1,18 +1,22 @@
 """The registry of reserved ranges: the list, one more, one less, and the whole as a CSV file."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import subnets
-from overlayweb.models import ReservedRange, ranges_of
+from overlayweb.models import ReservedRange, range_records_of, ranges_of
 from overlayweb.services import ranges
 from overlayweb.web import access
 from overlayweb.web.clusters import get_cluster
 
 MOST_BYTES = 512 * 1024
+RECORDS_SHOWN = 20
 
 
 class ReservedRangeForm(forms.Form):
@@ -23,6 +27,14 @@ class ReservedRangeForm(forms.Form):
     reason = forms.CharField(max_length=255, required=False)
     owner = forms.CharField(max_length=63, required=False)
 
+    def __init__(self, data: Any, *, kept: ReservedRange | None = None) -> None:
+        """``kept``: the range that is edited, None for one more."""
+        now = {name: getattr(kept, name) for name in self.base_fields} if kept else {}
+        super().__init__(data, initial=now)
+        self._others = ReservedRange.objects.filter(cluster=kept.cluster if kept else None)
+        if kept:
+            self._others = self._others.exclude(pk=kept.pk)
+
     def clean_cidr(self) -> str:
         """An IPv4 subnet without host bits that is not in the registry."""
         try:
@@ -30,7 +42,7 @@ class ReservedRangeForm(forms.Form):
         except subnets.NotASubnetError as error:
             meant = f" Did you mean {error.suggestion}?" if error.suggestion else " Write it like 10.20.0.0/16."
             raise ValidationError(f"{error}.{meant}") from error
-        if ReservedRange.objects.filter(cidr=cidr, cluster=None).exists():
+        if self._others.filter(cidr=cidr).exists():
             raise ValidationError(f"{cidr} is reserved already.")
         return cidr
 
@@ -63,32 +75,48 @@ class RangeFileForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
-    """The ranges that no network may take, and a form for one more."""
-    access.admin(request)
-    found = get_cluster(request, name)
+    """The ranges that no network may take, with their history, and a form for one more."""
+    person, found = access.admin(request), get_cluster(request, name)
     form = ReservedRangeForm(request.POST or None)
     if form.is_valid():
-        ranges.reserve(**form.cleaned_data)
+        ranges.reserve(person=person, now=timezone.now(), **form.cleaned_data)
         return redirect("reserved-ranges", found.name)
-    page = {"cluster": found, "form": form, "file_form": RangeFileForm(), "ranges": ranges_of(found)}
+    records = range_records_of(found)
+    page = {
+        "cluster": found,
+        "form": form,
+        "file_form": RangeFileForm(),
+        "ranges": ranges_of(found),
+        "records": records[:RECORDS_SHOWN],
+        "records_count": records.count(),
+    }
     return render(request, "reserved_ranges.html", page)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reserved_range(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """The form in which a range is edited."""
+    person, found = access.admin(request), get_cluster(request, name)
+    kept = get_object_or_404(ranges_of(found), pk=pk)
+    form = ReservedRangeForm(request.POST or None, kept=kept)
+    if form.is_valid():
+        ranges.change(kept=kept, person=person, now=timezone.now(), **form.cleaned_data)
+        return redirect("reserved-ranges", found.name)
+    return render(request, "reserved_edit.html", {"cluster": found, "form": form, "range": kept})
 
 
 @require_POST
 def reserved_range_release(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     """Take a range off the registry."""
-    access.admin(request)
-    found = get_cluster(request, name)
-    if not ranges.release(pk=pk):
-        raise Http404
+    person, found = access.admin(request), get_cluster(request, name)
+    ranges.release(kept=get_object_or_404(ranges_of(found), pk=pk), person=person, now=timezone.now())
     return redirect("reserved-ranges", found.name)
 
 
 @require_POST
 def reserved_import(request: HttpRequest, name: str) -> HttpResponse:
     """First what a CSV file would change, with all its errors; once that is confirmed, the change."""
-    access.admin(request)
-    found = get_cluster(request, name)
+    person, found = access.admin(request), get_cluster(request, name)
     form = RangeFileForm(request.POST, request.FILES)
     page: dict[str, object] = {"cluster": found, "file_form": form}
     if not form.is_valid():
@@ -96,7 +124,7 @@ def reserved_import(request: HttpRequest, name: str) -> HttpResponse:
     text, seal = form.cleaned_data["text"], form.cleaned_data["seal"]
     if seal:
         try:
-            if not ranges.import_file(text=text, seal=seal).errors:
+            if not ranges.import_file(text=text, seal=seal, person=person, now=timezone.now()).errors:
                 return redirect("reserved-ranges", found.name)
         except ranges.MovedOnError as error:
             page["moved"] = str(error)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from overlayweb.domain import attaching, network_settings, planners, replace_plans
+from overlayweb.domain import attaching, network_settings, planners, replace_checks, replace_plans
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Level, Meanwhile
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
@@ -197,3 +197,19 @@ def test_aliases_and_options_go_along_and_other_networks_keep_their_place() -> N
     only = attaching.moved(both, known={"old", "new"}, wanted=("new",))
     assert only.document()["TaskTemplate"]["Networks"][1] == {**rows[1], "Target": "new"}
     assert attaching.moved(only, known={"old", "new"}, wanted=("old",)) == spec
+
+
+def test_the_mark_of_a_stack_may_stay_and_not_be_put_on() -> None:
+    mark = (("com.docker.stack.namespace", "shop"),)
+    before = NetworkSettings(name="back", labels=mark)
+
+    def refused(labels: tuple[tuple[str, str], ...]) -> list[str]:
+        after = replace(before, name="wide", labels=labels, subnets=(IpamConfig(subnet="10.44.0.0/22"),))
+        old = replace(make_network("back", "10.0.9.0/24"), labels=mark)
+        found = replace_checks.find(
+            swarm=make_swarm(networks=[old]), old=old, before=before, after=after, keep_name=False, attached=()
+        )
+        return [finding.code for finding in found if finding.subject == "labels"]
+
+    assert refused(mark) == []
+    assert refused((("com.docker.stack.namespace", "other"),)) == ["label-invalid"]

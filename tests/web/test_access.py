@@ -32,6 +32,7 @@ ADMINS_ONLY = {
     "readiness-token",
     "reserved-export",
     "reserved-import",
+    "reserved-range",
     "reserved-ranges",
     "reserved-range-release",
 }

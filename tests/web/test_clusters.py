@@ -228,7 +228,27 @@ def test_reserving_and_releasing_a_range(cluster: Cluster, as_administrator: Cli
         assert words in beside(as_administrator.post(path, {"cidr": cidr, "name": "x"}), "id_cidr_error")
     as_administrator.post(f"{path}/{kept.pk}/release")
     assert not ReservedRange.objects.exists()
+    assert "Released 10.20.0.0/16 · office VPN Clara Admin" in text(as_administrator.get(path))
     assert as_administrator.post(f"{path}/{kept.pk}/release").status_code == 404
+
+
+def test_a_range_is_edited_and_the_history_keeps_what_it_said(cluster: Cluster, as_administrator: Client) -> None:
+    path = "/clusters/prod/reserved"
+    for cidr, name in (("10.20.0.0/16", "office"), ("10.30.0.0/16", "vpc")):
+        as_administrator.post(path, {"cidr": cidr, "name": name, "owner": "net team"})
+    form = f"{path}/{ReservedRange.objects.get(name='office').pk}"
+    assert value(as_administrator.get(form), "owner") == "net team"
+    taken = as_administrator.post(form, {"cidr": "10.30.0.0/16", "name": "office"})
+    assert "reserved already" in beside(taken, "id_cidr_error")
+    as_administrator.post(form, {"cidr": "10.20.0.0/15", "name": "offices", "owner": "net team"})
+    assert set(ReservedRange.objects.values_list("cidr", "name")) == {
+        ("10.20.0.0/15", "offices"),
+        ("10.30.0.0/16", "vpc"),
+    }
+    as_administrator.post(form, {"cidr": "10.20.0.0/15", "name": "offices", "owner": "net team"})  # says nothing new
+    page = text(as_administrator.get(path))
+    assert page.count("Edited") == 1
+    assert "Edited 10.20.0.0/15 · offices · net team Before: 10.20.0.0/16 · office · net team Clara Admin" in page
 
 
 def test_the_theme_is_kept_without_and_with_javascript(cluster: Cluster, as_author: Client) -> None:

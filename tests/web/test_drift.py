@@ -138,6 +138,8 @@ def test_changed_ports_come_with_the_command_that_undoes_it(
     see(cluster, replace(swarm, services=(replace(web, ports=(make_port(8001), make_port(9999))), *others)))
     page = text(as_author.get(DRIFT))
     assert "Ports of shop_web were changed outside" in page
+    assert "No planned change sets the ports of one service: they belong to whoever deploys it" in page
+    assert "put them back where the service is deployed from" in page
     assert (
         "docker service update --publish-rm 80/tcp"
         " --publish-add published=8443,target=80,protocol=tcp,mode=ingress shop_web" in page

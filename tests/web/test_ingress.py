@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -146,8 +147,8 @@ def test_asking_makes_a_change_request_with_its_plan(cluster: Cluster, as_author
     assert plan.request.strategies == (("id-wiki", "unpublish"),)
 
 
-def test_a_reserved_range_is_respected(cluster: Cluster, as_author: Client) -> None:
-    ranges.reserve(cidr="10.11.128.0/17", name="office VPN", reason="Porto")
+def test_a_reserved_range_is_respected(cluster: Cluster, administrator: User, as_author: Client) -> None:
+    ranges.reserve(cidr="10.11.128.0/17", name="office VPN", reason="Porto", person=administrator, now=timezone.now())
     answer = as_author.post(PREVIEW, TYPED)
     assert "overlaps reserved range office VPN (10.11.128.0/17, Porto)" in beside(answer, "verdict-subnet")
 
