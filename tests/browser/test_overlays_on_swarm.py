@@ -1,76 +1,37 @@
-"""Overlays on a real three-node Swarm, from the browser: made, connected, drifted from, replaced and deleted.
+"""Overlays on a real three-node Swarm, from the browser: made, connected, drifted from, replaced, rolled back, deleted;
+what is around them: addresses, reserved ranges, an engine that joins, and one that goes away.
 
 One story: each test goes on where the one before it ended.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from overlayweb.domain.swarm import Network, Service
-from tests.browser.people import Person, chromium, person
-from tests.browser.test_main_job import come_in, ended, watch
+from overlayweb.domain import subnets
+from tests.browser.people import chromium, person
+from tests.browser.stage import Stage
+from tests.browser.test_main_job import come_in, ended
+from tests.browser.test_readiness import TOKEN
 from tests.lab import image
 from tests.lab import services as lab_services
+from tests.lab.daemon import wait_until
 from tests.lab.services import SECOND, replicated
 from tests.lab.swarm import Lab
 from tests.support import installations, ports
-from tests.support.installations import Installation
 from tests.workflows.rig import observe
 
 pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(300)]
 
 NET, OUTSIDE, BOX = "shop_data", "made_outside", "shell"
+WIDE = "shop_wide"
+RANGES = "cidr,name,reason,owner\n10.64.0.0/14,partners,peered VPC,Network team\n"
 SEEN_MS = 90_000
 """A whole look comes once a minute; news of networks and services come at once."""
-
-
-@dataclass
-class Stage:
-    """The lab, the installation in front of it, and two people with a browser each."""
-
-    lab: Lab
-    installed: Installation
-    ana: Person
-    ben: Person
-
-    def at(self, place: str) -> str:
-        """The address of a page of the cluster."""
-        return f"{self.installed.address}/clusters/local/{place}"
-
-    def open_network(self, name: str) -> None:
-        """Ana opens the page of a network from the list."""
-        self.ana.page.goto(self.at(f"networks/?q={name}"))
-        self.ana.page.locator("#found").get_by_role("link", name=name, exact=True).click()
-
-    def look_again(self) -> None:
-        """Ana has the cluster looked at now."""
-        self.ana.page.goto(self.at(""))
-        self.ana.page.get_by_role("button", name="Look again").click()
-
-    def carry_out(self, why: str) -> None:
-        """Ana says why and asks, Ben approves, both see it done."""
-        self.ana.page.get_by_label("Why").fill(why)
-        self.ana.page.get_by_role("button", name="Ask for approval").click()
-        self.ana.page.wait_for_url(re.compile(r"/changes/\d+/$"))
-        change = self.ana.page.url
-        self.ben.page.goto(change)
-        self.ben.sees(why)
-        self.ben.page.get_by_role("button", name=re.compile("Approve plan")).click()
-        self.ben.page.wait_for_url(re.compile(r"/(jobs|changes)/\d+/$"))
-        watch(self.ana, change)
-        ended(self.ana)
-
-    def network(self, name: str) -> Network | None:
-        """The overlay as the engine itself shows it."""
-        return next((row for row in observe(self.lab).networks if row.name == name), None)
-
-    def service(self, name: str) -> Service:
-        """The service as the engine itself shows it."""
-        return next(row for row in observe(self.lab).services if row.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -177,25 +138,77 @@ def test_a_standalone_container_is_shown_and_keeps_the_network(stage: Stage) -> 
     ana.page.get_by_role("link", name="Delete…").click(force=True)  # it leads to what is in the way
     for words in ("api is attached", "web is attached", f"Standalone container {box[:12]} on node2"):
         expect(ana.page.locator("#in-use")).to_contain_text(words)
-    node.cli("rm", "--force", BOX)
+
+
+def test_a_replacement_is_rolled_back_half_way(stage: Stage) -> None:
+    """The container of the test before holds the job between its two phases, when services are on both networks."""
+    ana, before = stage.ana, stage.network(NET)
+    assert before is not None
+    specs = {name: stage.service(name).spec for name in ("api", "web")}
+    stage.open_network(NET)
+    ana.page.get_by_role("link", name="Replace…").click()
+    ana.field("Name").fill(WIDE)
+    ana.field("Subnets").fill("10.90.0.0/22")
+    expect(ana.page.locator("#preview")).to_contain_text(f"onto both {NET} and {WIDE}")
+    stage.begin("The shop grows.")
+    ana.sees(re.compile(f"docker network connect {WIDE}"), ms=SEEN_MS)
+    wide = stage.network(WIDE)
+    assert wide is not None
+    for name in specs:
+        assert {*stage.service(name).network_ids} == {before.id, wide.id}
+
+    ana.page.get_by_text("Cancel job…").click()
+    ana.page.get_by_role("button", name="Cancel and put everything back").click()
+    ended(ana, "Cancelled")
+    ana.sees(f"Every service is on {NET} as before, and the new network is removed")
+    after = stage.network(NET)
+    assert after is not None
+    assert after.id == before.id
+    assert stage.network(WIDE) is None
+    for name, spec in specs.items():
+        found = stage.service(name)
+        assert found.spec == spec
+        assert found.previous_spec is not None
+        assert wide.id not in found.previous_spec.text
+        assert all(wide.id not in task.network_ids for task in observe(stage.lab).running_on(found.id))
+    stage.lab.nodes[1].cli("rm", "--force", BOX)
 
 
 def test_what_was_made_outside_is_drift_and_can_be_adopted(stage: Stage) -> None:
     ana = stage.ana
     lab_services.create_overlay(stage.lab.manager, OUTSIDE)
     ana.page.goto(stage.at("drift"))
-    row = ana.page.locator("section.drift").filter(has_text=OUTSIDE)
-    for _ in range(30):
-        if row.count():
-            break
-        ana.page.wait_for_timeout(500)
-        ana.page.reload()
+    row = stage.reload_until(ana.page.locator("section.drift").filter(has_text=OUTSIDE))
     expect(row).to_contain_text("Nobody approved it")
     row.get_by_text("Adopt: this is how it shall be").click()
     row.get_by_label("Why it shall stay so").fill("The monitoring team owns it.")
     row.get_by_role("button", name="Adopt as found").click()
     expect(ana.page.locator("section.drift").filter(has_text=OUTSIDE)).to_have_count(0)
     assert stage.network(OUTSIDE) is not None
+
+
+def test_what_was_changed_outside_is_proposed_back(stage: Stage) -> None:
+    """A stranger removes the network that was adopted and makes another one of the same name."""
+    ana, node, adopted = stage.ana, stage.lab.manager, stage.network(OUTSIDE)
+    assert adopted is not None
+    node.cli("network", "rm", OUTSIDE)
+    mtu = ("--opt", "com.docker.network.driver.mtu=1300")
+    node.cli("network", "create", "--driver", "overlay", "--subnet", "10.91.0.0/24", *mtu, OUTSIDE)
+    stage.look_again()
+    ana.page.goto(stage.at("drift"))
+    changed = ana.page.locator("section.drift").filter(has_text=f"{OUTSIDE} was changed outside")
+    stage.reload_until(changed.filter(has_text="1300"))
+    expect(changed.locator("ins").filter(has_text="10.91.0.0/24")).to_be_visible()
+    changed.get_by_role("link", name="Propose the change back…").click()
+    expect(ana.field("Subnets")).to_have_value(re.compile(re.escape(adopted.ipam[0].subnet)))
+    expect(ana.field("MTU")).to_have_value("")
+    stage.carry_out("It was agreed on otherwise.")
+    found = stage.network(OUTSIDE)
+    assert found is not None
+    assert (found.ipam, found.mtu, found.allocated) == (adopted.ipam, adopted.mtu, True)
+    ana.page.goto(stage.at("drift"))
+    expect(ana.page.get_by_role("heading", name="Drift")).to_be_visible()
+    expect(ana.page.locator("section.drift").filter(has_text=OUTSIDE)).to_have_count(0)
 
 
 def test_a_setting_that_docker_cannot_change_is_changed_under_the_same_name(stage: Stage) -> None:
@@ -231,6 +244,63 @@ def test_addresses_and_readiness_show_the_real_swarm(stage: Stage) -> None:
         expect(ana.page.locator("table.reach tr").filter(has_text=node.name)).to_contain_text(node.address)
 
 
+def test_the_picture_of_addresses_is_looked_into(stage: Stage) -> None:
+    """By the square that the network lies in, and on to its own addresses."""
+    ana, found = stage.ana, stage.network(NET)
+    assert found is not None
+    subnet = found.ipam[0].subnet
+    ana.page.goto(stage.at("addresses?at=172.16.0.0/12"))
+    ana.page.locator(".space").get_by_role("link", name=f"overlay {NET} {subnet}").click()
+    ana.page.locator("#space tbody").get_by_role("link", name=subnet, exact=True).click()
+    size = subnets.parse(subnet).size
+    ana.sees(f"{size} of {size} addresses held")
+    expect(ana.page.locator(".space-nav [aria-current=location]")).to_have_text(subnet)
+    expect(ana.page.locator("#space tbody").get_by_role("link", name=NET, exact=True)).to_be_visible()
+
+
+def test_ranges_come_from_a_file_bind_and_go_into_one(stage: Stage) -> None:
+    ana = stage.ana
+    ana.page.goto(stage.at("addresses"))
+    ana.page.get_by_role("link", name="Reserved ranges…").click()
+    ana.page.get_by_label("CSV file").set_input_files(
+        {"name": "ranges.csv", "mimeType": "text/csv", "buffer": RANGES.encode()}
+    )
+    ana.page.get_by_role("button", name="Show what it changes").click()
+    ana.page.get_by_role("button", name="Import 1 new and 0 changed").click()
+    expect(ana.page.get_by_role("row").filter(has_text="10.64.0.0/14")).to_contain_text("Network team")
+    with ana.page.expect_download() as download:
+        ana.page.get_by_role("link", name="Export as CSV").click()
+    assert download.value.path().read_text().splitlines() == RANGES.splitlines()
+    ana.page.get_by_role("link", name="Show in the address space").click()
+    expect(ana.page.get_by_role("row").filter(has_text="partners")).to_contain_text("262,144")
+    ana.page.goto(stage.at("networks/new"))
+    ana.field("Subnets").press_sequentially("10.66.0.0/24", delay=10)
+    expect(ana.page.locator("#verdict-subnets")).to_contain_text("partners")
+
+
+def test_an_engine_joins_by_the_command_that_the_page_shows(stage: Stage) -> None:
+    """node3 leaves and comes back as a new node; afterwards its token lets nobody in any more."""
+    ana, manager, node = stage.ana, stage.lab.manager, stage.lab.nodes[2]
+    (row,) = [found for found in observe(stage.lab).nodes if found.hostname == node.name]
+    node.cli("swarm", "leave")
+    ana.page.goto(stage.at("readiness/"))
+    ana.page.get_by_role("link", name="Join an engine").click()
+    ana.page.get_by_role("button", name="Show the worker's token").click()
+    expect(ana.page.get_by_text(TOKEN).first).to_be_visible()
+    ana.field("Its own address").press_sequentially(node.address, delay=10)
+    command = ana.page.get_by_text(re.compile(rf"docker swarm join .*{re.escape(node.address)}")).first
+    expect(command).to_be_visible()
+    said = command.inner_text()
+    node.cli(*shlex.split(said)[1:])
+
+    ana.page.get_by_role("link", name="Rotate the worker's token").click()
+    ana.page.get_by_role("button", name="Rotate the worker's token now").click()
+    ana.sees("Rotated the token for workers")
+    assert manager.cli("swarm", "join-token", "--quiet", "worker").strip() not in said
+    wait_until(lambda: _states(stage, node.name) == ["down", "ready"], what="both rows of node3", timeout=30)
+    manager.cli("node", "rm", row.id)
+
+
 def test_what_nobody_uses_any_more_is_deleted(stage: Stage) -> None:
     ana = stage.ana
     stage.open_network(NET)
@@ -251,3 +321,25 @@ def test_what_nobody_uses_any_more_is_deleted(stage: Stage) -> None:
     assert stage.network(NET) is None
     ana.page.goto(f"{stage.installed.address}/history/")
     ana.sees(re.compile(f"Delete {NET}"))
+
+
+def test_an_engine_that_goes_away_and_comes_back_is_shown_so(stage: Stage) -> None:
+    """The last one: the services of the manager's node start anew."""
+    ana, manager = stage.ana, stage.lab.manager
+    manager.stop()
+    stopped = datetime.now(UTC)
+    for place in ("networks/", ""):
+        ana.page.goto(stage.at(place))
+        away = stage.reload_until(ana.page.locator(".meta-strip").filter(has_text="not answering now, since"))
+        seen = away.get_by_text("seen ").locator("time").first.get_attribute("datetime")
+        assert datetime.fromisoformat(seen or "") <= stopped, "as old as it is"
+        expect(ana.page.get_by_role("alert").filter(has_text=re.compile("socket|listens"))).to_be_visible()
+    ana.sees(stage.lab.nodes[2].name)  # what was seen stays on the page
+    manager.start()
+    ana.page.get_by_role("button", name="Look again").first.click()
+    stage.reload_until(ana.page.locator(".meta-strip").filter(has_text="was away from"))
+    expect(ana.page.get_by_text("not answering")).to_have_count(0)
+
+
+def _states(stage: Stage, hostname: str) -> list[str]:
+    return sorted(node.state for node in observe(stage.lab).nodes if node.hostname == hostname)

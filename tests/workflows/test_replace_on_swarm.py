@@ -1,9 +1,9 @@
-"""An overlay replaced on a real three-node Swarm, while containers on it call services by name all the while.
+"""An overlay replaced on a real three-node Swarm, while containers on it call services by name all the while; and back.
 
 The lab's kernel has no IPVS, so the services are found by DNS round robin and not by a virtual address.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,9 @@ from overlayweb.domain import network_settings, replace_plans
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.replace_plans import ReplaceRequest
-from overlayweb.domain.swarm import IpamConfig
+from overlayweb.domain.swarm import IpamConfig, Swarm
 from overlayweb.models import Cluster, Event, Installation, Job
-from overlayweb.services import approvals, changes
+from overlayweb.services import approvals, changes, jobs
 from tests.lab import image
 from tests.lab import services as lab_services
 from tests.lab.daemon import Node, wait_until
@@ -27,7 +27,7 @@ from tests.workflows.rig import Rig, assert_story, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
 
-OLD = "shop"
+OLD, NEW = "shop", "shop-wide"
 ASK = r"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 3 {} 80 | busybox grep -q lab"
 """One call of a service by its name. The static wget of the machine cannot look names up."""
 CALLS = f"while :; do {ASK} && echo answered || echo failed; sleep 0.1; done"
@@ -35,10 +35,27 @@ CALLS = f"while :; do {ASK} && echo answered || echo failed; sleep 0.1; done"
 
 @pytest.fixture
 def rig(lab: Lab, transactional_db: None) -> Iterator[Rig]:
-    """An attachable overlay; a start-first service with a health check and a stop-first one without on it."""
+    """A start-first service with a health check and a stop-first one without on the overlay."""
     lab.reset()
     network = lab_services.create_overlay(lab.manager, OLD, attachable=True)
-    specs = [_called("web", network, order="start-first", replicas=2), _called("plain", network, replicas=1)]
+    yield from _lay(
+        lab, [_called("web", network, order="start-first", replicas=2), _called("plain", network, replicas=1)]
+    )
+
+
+@pytest.fixture
+def quick(lab: Lab, transactional_db: None) -> Iterator[Rig]:
+    """The same with what is over soon: one container each, and nothing watched after an update."""
+    lab.reset()
+    network = lab_services.create_overlay(lab.manager, OLD, attachable=True)
+    specs = [_called(name, network, replicas=1) for name in ("web", "plain")]
+    for spec, order in zip(specs, ("start-first", "stop-first"), strict=True):
+        spec["UpdateConfig"] |= {"Order": order, "Monitor": 1}
+    yield from _lay(lab, specs)
+
+
+def _lay(lab: Lab, specs: list[dict[str, Any]]) -> Iterator[Rig]:
+    """The services, two people, and the cluster registered."""
     ids = {spec["Name"]: lab_services.create(lab.manager, spec) for spec in specs}
     lab.wait_running(ids, timeout=90)
     now = timezone.now()
@@ -64,7 +81,7 @@ def test_services_answer_by_name_all_the_while(rig: Rig, capsys: pytest.CaptureF
     with rig.worker(job) as worker:
         wait_event(job, _names_containers, seconds=120)
         for name in rig.ids:
-            node.cli("network", "connect", "shop-wide", f"calls-{name}")
+            node.cli("network", "connect", NEW, f"calls-{name}")
             node.cli("network", "disconnect", OLD, f"calls-{name}")
         worker.wait(200)
     job.refresh_from_db()
@@ -80,13 +97,53 @@ def test_services_answer_by_name_all_the_while(rig: Rig, capsys: pytest.CaptureF
     _assert_moved(rig, old)
 
 
+def test_rolled_back_after_the_first_phase_and_in_the_second(quick: Rig) -> None:
+    """A container outside services holds the first job between its phases; the second is in the midst of phase two."""
+    before, node = quick.swarm(), quick.lab.manager
+    box = node.cli("run", "--detach", "--network", OLD, image.IMAGE, "sleep", "600").strip()
+    _assert_as_before(quick, before, made=_rolled_back(quick, at=_names_containers))
+    node.cli("rm", "--force", box)
+    _assert_as_before(quick, before, made=_rolled_back(quick, at=_leaves))
+
+
+def _rolled_back(rig: Rig, *, at: Callable[[Event], bool]) -> str:
+    """Have the overlay replaced and the job cancelled at this event; the id of the network that it had made."""
+    job = _approved(rig)
+    with rig.worker(job) as worker:
+        wait_event(job, at, seconds=60)
+        jobs.cancel(job=job, person=rig.author, now=timezone.now())
+        worker.wait()
+    job.refresh_from_db()
+    assert (job.status, job.attention) == (JobStatus.CANCELLED, []), job.outcome
+    assert_story(job)
+    made: str = job.steps.get(name="create-1").intent["made"]
+    return made
+
+
+def _leaves(event: Event) -> bool:
+    """A service has been written in phase two."""
+    step = event.job.steps.filter(ordinal=event.step or 0).first()
+    return event.message.endswith("is being updated") and step is not None and step.name == "leave-1"
+
+
+def _assert_as_before(rig: Rig, before: Swarm, *, made: str) -> None:
+    now = rig.swarm()
+    assert {network.id for network in now.networks} == {network.id for network in before.networks}
+    assert {service.name: service.spec for service in now.services} == {s.name: s.spec for s in before.services}
+    for service in now.services:
+        assert service.previous_spec is not None
+        assert made not in service.previous_spec.text
+        on = [{*swarm_task.network_ids} for swarm_task in now.running_on(service.id)]
+        assert on == [{*service.network_ids}] * service.replicas
+
+
 def _assert_moved(rig: Rig, old: str) -> None:
     now = rig.swarm()
     there = {network.name: network for network in now.networks}
     assert OLD not in there
-    assert (there["shop-wide"].mtu, there["shop-wide"].ipam[0].subnet) == ("1400", "10.32.0.0/22")
+    assert (there[NEW].mtu, there[NEW].ipam[0].subnet) == ("1400", "10.32.0.0/22")
     for service in now.services:
-        assert service.network_ids == (there["shop-wide"].id,)
+        assert service.network_ids == (there[NEW].id,)
         assert service.spec.document()["TaskTemplate"]["Networks"][0]["Aliases"] == [f"the-{service.name}"]
         assert service.previous_spec is not None
         assert old not in service.previous_spec.text
@@ -112,7 +169,7 @@ def _called(name: str, network: str, *, replicas: int, order: str = "stop-first"
 def _approved(rig: Rig) -> Job:
     old = next(network for network in rig.swarm().networks if network.name == OLD)
     settings = replace(
-        network_settings.of_network(old), name="shop-wide", mtu=1400, subnets=(IpamConfig(subnet="10.32.0.0/22"),)
+        network_settings.of_network(old), name=NEW, mtu=1400, subnets=(IpamConfig(subnet="10.32.0.0/22"),)
     )
     change = changes.submit(
         cluster=rig.cluster,
