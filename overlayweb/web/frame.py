@@ -1,5 +1,6 @@
 """What the frame of every page shows: the clusters, the one looked at, what waits and what runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -82,6 +83,21 @@ _PLACES = {
 }
 """Which entry of the rail a page belongs to, by the name of its URL."""
 
+_RAIL = (
+    ("overview", "Overview", "overview", "cluster", True),
+    ("networks", "Networks", "networks", "networks", True),
+    ("ingress", "Ingress", "ingress", "ingress", False),
+    ("services", "Services", "services", "services", True),
+    ("addresses", "Addresses", "addresses", "addresses", False),
+    ("readiness", "Readiness", "check", "readiness", False),
+    ("changes", "Changes", "changes", "changes", True),
+    ("jobs", "Jobs", "jobs", "jobs", False),
+    ("history", "History", "history", "history", False),
+)
+"""The entries: place, title, icon, the name of the URL, and whether a phone shows it outside of *More*."""
+
+_OF_CLUSTER = frozenset({"cluster", "networks", "ingress", "services", "addresses", "readiness"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -89,6 +105,17 @@ class Asked:
 
     known: str
     since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of the rail. ``first``: on a phone it is one of the four beside *More*, which holds the others."""
+
+    place: str
+    title: str
+    icon: str
+    url: str
+    first: bool
 
 
 @dataclass
@@ -109,6 +136,16 @@ class Frame:
         """The entry of the rail that is current."""
         match = self.request.resolver_match
         return _PLACES.get(match.url_name or "", "") if match else ""
+
+    @cached_property
+    def rail(self) -> list[Entry]:
+        """Where one may go, in order; what belongs to a cluster only where there is one."""
+        return list(_rail(self.cluster))
+
+    @property
+    def in_more(self) -> bool:
+        """Whether the current entry is one of those that a phone shows under *More*."""
+        return any(entry.place == self.place and not entry.first for entry in self.rail)
 
     @cached_property
     def clusters(self) -> "list[WithAnnotations[Cluster, Shown]]":
@@ -202,6 +239,16 @@ class Frame:
     def job_url(self) -> str:
         """Where the job that holds the cluster is shown, or ""."""
         return reverse("job", args=[self.sight.job.pk]) if self.sight and self.sight.job else ""
+
+
+def _rail(cluster: Cluster | None) -> Iterator[Entry]:
+    for place, title, icon, route, first in _RAIL:
+        if route not in _OF_CLUSTER:
+            yield Entry(place=place, title=title, icon=icon, url=reverse(route), first=first)
+        elif cluster:
+            yield Entry(place=place, title=title, icon=icon, url=reverse(route, args=[cluster.name]), first=first)
+        elif place == "overview":
+            yield Entry(place=place, title=title, icon=icon, url=reverse("overview"), first=first)
 
 
 def frame(request: HttpRequest) -> dict[str, Frame]:

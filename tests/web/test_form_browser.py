@@ -1,5 +1,6 @@
 """The form in a real browser: live while it is typed, whole without JavaScript, never losing a word."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -263,3 +264,17 @@ def test_networks_are_made_connected_and_replaced_by_keyboard(
     assert [(link.service_id, link.attach) for link in ConnectPlan.of(connected).request.links] == [("id-wiki", True)]
     after = ReplacePlan.of(replaced).after
     assert (after.name, after.subnets[0].subnet) == ("backend-wide", "10.44.0.0/22")
+
+
+def test_a_phone_has_five_entries_and_the_others_under_more(
+    live_server: LiveServer, change: ChangeRequest, as_author: Client
+) -> None:
+    with window(live_server, as_author, phone=True) as page:
+        page.goto("/clusters/prod/")
+        entries = page.get_by_role("navigation", name="Pages").locator("> ul > li:visible")
+        expect(entries).to_have_text(["Overview", "Networks", "Services", re.compile("Changes *1"), re.compile("More")])
+        assert page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.rail > ul'))") == 0
+        page.locator("summary", has_text="More").click()
+        page.get_by_role("link", name="History").click()
+        page.wait_for_url("**/history/")
+        expect(page.locator("summary", has_text="More")).to_have_attribute("aria-current", "true")
