@@ -210,8 +210,6 @@ class Run:
             if not self._act(pid, name):
                 return
 
-    # What happens at points
-
     def _watched(self) -> bool:
         return self._killed_at is not None or bool(self._frozen)
 
@@ -323,7 +321,8 @@ class Run:
         """The operator does what the job says, and says so. False when there is nothing that can be done."""
         assert len(self.story.visits) < VISITS, f"asks again and again: {job.attention}"
         self.story.visits.append(" ".join(job.attention))
-        named = [name for name in self.template.simulation.world.node_names if self._asks_for(name, job.attention)]
+        asked = [sentence for sentence in job.attention if _RESTART.search(sentence)]
+        named = [name for name in self.template.simulation.world.node_names if any(name in said for said in asked)]
         if not named and not self._crashed:
             self.story.problems.append(f"asks for nothing that can be done: {job.attention}")
             return False
@@ -335,14 +334,10 @@ class Run:
 
     def _restart_what_is_asked_for(self) -> None:
         """The operator reads the job's page and restarts the engines that it names, each once asked."""
-        asked = self.job().events.filter(kind="restart").values_list("seq", "subject")
-        for seq, node in asked:
+        for seq, node in self.job().events.filter(kind="restart").values_list("seq", "subject"):
             if seq not in self._obeyed:
                 self._obeyed.add(seq)
                 self.restart(node)
-
-    def _asks_for(self, name: str, sentences: list[str]) -> bool:
-        return any(name in sentence and _RESTART.search(sentence) for sentence in sentences)
 
     def restart(self, node: str) -> None:
         """Restart the daemon of a node, or bring the machine up."""
