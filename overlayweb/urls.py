@@ -25,6 +25,7 @@ from overlayweb.web import (
     ranges,
     reaching,
     readiness,
+    search,
     services_list,
     streams,
 )
@@ -33,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", clusters.overview, name="overview"),
     path("health", health.health, name="health"),
     path("theme", frame.theme, name="theme"),
+    path("search", search.search, name="search"),
     path("setup/<str:token>", people.setup, name="setup"),
     path("sign-in", people.sign_in, name="sign-in"),
     path("sign-out", people.sign_out, name="sign-out"),

@@ -23,6 +23,14 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
+// Ctrl K, or Command K, goes to the search of the top bar.
+document.addEventListener("keydown", (event) => {
+  const search = document.getElementById("search");
+  if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || !search?.checkVisibility()) return;
+  event.preventDefault();
+  search.select();
+});
+
 // The server keeps the theme; the page that is open follows without a reload, so nothing typed is lost.
 document.addEventListener("theme", (event) => {
   const theme = event.detail.value;

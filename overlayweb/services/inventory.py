@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Case, Expression, F, IntegerField, OrderBy, Q, QuerySet, Value, When
 
 from overlayweb.domain.capacity import TIGHT_PERCENT
 from overlayweb.domain.inventory import NetworkState, ServiceState
 from overlayweb.models import Cluster, NetworkRow, ServiceRow
+
+Row = TypeVar("Row", NetworkRow, ServiceRow)
 
 _MOST_WORDS = 8
 
@@ -95,6 +97,11 @@ def services(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "
     found = ServiceRow.objects.filter(cluster=cluster).annotate(urgency=_URGENCY)
     wanted = SERVICE_KINDS.get(kind, SERVICE_KINDS[""]) & _has_words(text)
     return found.filter(wanted).order_by(*_ordered(SERVICE_ORDERS, order))
+
+
+def anywhere(rows: type[Row], text: str) -> "QuerySet[Row]":
+    """The networks or services of all clusters that have all the words of ``text`` somewhere."""
+    return rows.objects.filter(_has_words(text))
 
 
 def _has_words(text: str) -> Q:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django import forms
@@ -19,6 +17,7 @@ from django.views.decorators.http import require_GET
 
 from overlayweb.domain.lifecycle import ENDED, ChangeStatus, JobStatus
 from overlayweb.models import Approval, ChangeRequest, Cluster, JobService
+from overlayweb.services import search
 from overlayweb.web import job_board, job_clocks, kinds
 from overlayweb.web.job_clocks import Mark
 
@@ -125,7 +124,7 @@ def _found(wanted: Mapping[str, Any]) -> "QuerySet[WithAnnotations[ChangeRequest
     if kind := wanted.get("kind"):
         found = found.filter(kind=kind)
     if text := wanted.get("text"):
-        found = found.filter(_mentions(text))
+        found = found.filter(search.mentions(text))
     if outcome := wanted.get("outcome"):
         by_job = outcome in set(_JOB_OUTCOMES)
         found = found.filter(job__status=outcome) if by_job else found.filter(job=None, status=outcome)
@@ -134,13 +133,6 @@ def _found(wanted: Mapping[str, Any]) -> "QuerySet[WithAnnotations[ChangeRequest
     if until := wanted.get("until"):
         found = found.filter(at__lt=_midnight(until + timedelta(days=1)))
     return found
-
-
-def _mentions(text: str) -> Q:
-    """What a person may remember: the title with its subnet, a reason, how it ended, a service."""
-    service = JobService.objects.filter(job__change=OuterRef("pk"), name__icontains=text)
-    words = ("title", "reason", "status_reason", "job__outcome")
-    return reduce(or_, (Q((f"{field}__icontains", text)) for field in words), Q(Exists(service)))
 
 
 def _rows(changes: Iterable[ChangeRequest]) -> list[HistoryRow]:
