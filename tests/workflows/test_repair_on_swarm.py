@@ -17,7 +17,6 @@ from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Cluster, Event, Installation, Job
 from overlayweb.services import approvals, changes, jobs
-from overlayweb.workflows import mesh_repair
 from tests.lab import health, naive
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
@@ -25,11 +24,11 @@ from tests.lab.services import SECOND, everywhere, ingress_port, replicated, slo
 from tests.lab.swarm import Lab
 from tests.workflows.rig import Rig, Worker, assert_story, wait_event
 
-pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
 
 ASKED = "restart"
-PATIENCE_SECONDS = mesh_repair.JOIN_SECONDS + 60.0
-"""The engines may have been restarted a moment ago, by the test before; then one may show as a peer late."""
+PATIENCE_SECONDS = 270.0
+"""An engine that hangs is asked to be restarted once services and then the nodes have been waited for."""
 
 
 @pytest.fixture
@@ -92,6 +91,12 @@ def obey(rig: Rig, job: Job, worker: Worker, *, seconds: float = PATIENCE_SECOND
     worker.wait(5)
     job.refresh_from_db()
     return done
+
+
+def mended(rig: Rig, job: Job) -> None:
+    """Carry the job on to its end. The tests before have restarted engines; one may hang since, and the job says so."""
+    with rig.worker(job) as worker:
+        obey(rig, job, worker)
 
 
 def asked(job: Job) -> list[Event]:
@@ -161,7 +166,7 @@ def test_a_missing_ingress_is_made_and_services_get_their_ports_back(rig: Rig) -
     without_ingress(rig)
     job = repair(rig)
     assert IngressPlan.of(job.plan()).restarts == ()
-    rig.run(job, seconds=PATIENCE_SECONDS)
+    mended(rig, job)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
     assert_healthy(rig, before=before, subnet="10.0.0.0/24")
 
@@ -180,7 +185,7 @@ def test_an_ingress_that_is_not_allocated_is_made_anew(rig: Rig) -> None:
     wait_until(lambda: len(mesh.recognise(rig.swarm()).waiting) == 3, what="three services in NEW", timeout=20)
     found = [finding.code for finding in mesh.recognise(rig.swarm()).findings]
     assert found == ["ingress-unallocated", "service-new", "service-new", "service-new"]
-    rig.run(job := repair(rig), seconds=PATIENCE_SECONDS)
+    mended(rig, job := repair(rig))
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, []), job.outcome
     assert_healthy(rig, before=before, subnet="10.0.0.0/24")
 
