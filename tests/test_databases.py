@@ -12,6 +12,8 @@ import pytest
 from tests.support import installations
 from tests.support.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -23,6 +23,8 @@ from tests.faults.scripted import SLICE, NoEngine, Scripted, StepEnd, SteppedClo
 from tests.services.conftest import Cast, cast
 from tests.services.test_jobs import job
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["cast", "job"]
 
 State = tuple[Any, ...]

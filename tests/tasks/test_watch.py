@@ -20,7 +20,7 @@ from tasks.watch import Watcher
 from tests.support.simulator import Simulated, simulated
 from tests.web import wedges
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 LIMIT = 15.0
 
