@@ -88,19 +88,7 @@ def build(
     network = next((n for n in swarm.networks if n.id == request.network_id and n.scope == "swarm"), None)
     there = {(node.id, container.id): (node, container) for node, container in known(swarm)}
     pairs = [(link, there.get((link.node_id, link.container_id))) for link in request.links]
-    joinings = tuple(
-        Joining(
-            node_id=node.id,
-            hostname=node.hostname,
-            container_id=container.id,
-            name=container.name,
-            image=container.image,
-            attach=link.attach,
-        )
-        for link, found in pairs
-        if found is not None
-        for node, container in (found,)
-    )
+    joinings = tuple(_joining(*found, attach=link.attach) for link, found in pairs if found is not None)
     name = network.name if network else ""
     steps = (
         PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5),
@@ -122,6 +110,17 @@ def build(
         expected_seconds=round(sum(step.expected_seconds for step in steps), 2),
         fingerprint=fingerprints.fingerprint(base),
         base=base,
+    )
+
+
+def _joining(node: Node, container: Container, *, attach: bool) -> Joining:
+    return Joining(
+        node_id=node.id,
+        hostname=node.hostname,
+        container_id=container.id,
+        name=container.name,
+        image=container.image,
+        attach=attach,
     )
 
 

@@ -6,7 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from overlayweb.models import ChangeRequest, Cluster
+from overlayweb.models import Cluster
 from overlayweb.services import search
 from tests.domain.builders import make_network, make_service, make_swarm
 from tests.web import job_stories, pages
@@ -33,8 +33,7 @@ def found(client: Client, text: str) -> list[tuple[str, str]]:
     """Name and cluster of everything on the page, in order."""
     answer = client.get("/search", {"q": text})
     assert answer.status_code == 200
-    rows = answer.context["found"].everything
-    return [(row.title if isinstance(row, ChangeRequest) else row.name, row.cluster.name) for row in rows]
+    return [(hit.title, hit.cluster) for group in answer.context["groups"] for hit in group.hits]
 
 
 def test_clusters_are_searched_together_and_the_one_looked_at_comes_first(
@@ -94,9 +93,15 @@ def test_a_large_cluster_is_cut_and_leads_to_its_list(as_reader: Client) -> None
         connection,
     ) as asked:
         answer = as_reader.get("/search", {"q": "stack"})
-    assert len(answer.context["found"].networks) == len(answer.context["found"].services) == search.MOST
-    assert f"The first {search.MOST}. All of large" in pages.text(answer)
-    assert '"/clusters/large/networks/?q=stack"' in answer.content.decode()
+    assert [(group.title, len(group.hits)) for group in answer.context["groups"]] == [
+        ("Networks", search.MOST),
+        ("Services", search.MOST),
+    ]
+    assert [group.more for group in answer.context["groups"]] == [
+        "/clusters/large/networks/?q=stack",
+        "/clusters/large/services/?q=stack",
+    ]
+    assert f"The first {search.MOST}. All in their list" in pages.text(answer)
     assert len(asked) <= MOST_QUERIES
 
 
