@@ -63,8 +63,9 @@ def test_where_only_one_can_be_meant_its_page_opens(
     assert f"{cluster}_only" in pages.text(answer)
 
 
-def test_the_name_typed_wins_over_those_that_contain_it(db: None, as_reader: Client) -> None:
-    networks = [make_network(name, f"10.0.{number}.0/24") for number, name in enumerate(("web", "web_old", "web_new"))]
+def test_the_name_typed_wins_over_any_number_that_contain_it(db: None, as_reader: Client) -> None:
+    names = ["web", *(f"a_web{number}" for number in range(search.MOST + 5))]
+    networks = [make_network(name, f"10.0.{number}.0/24") for number, name in enumerate(names)]
     make_cluster("shop", make_swarm(networks=networks, observed_at=timezone.now()))
     answer = as_reader.get("/search", {"q": "web"})
     assert answer.status_code == 302
