@@ -6,6 +6,7 @@ Made once and copied for every run, by forking the process that holds it.
 import base64
 import json
 import os
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -149,9 +150,14 @@ def socket_path(folder: Path) -> Path:
 
 
 def is_served(folder: Path) -> bool:
-    """Whether the engines of all nodes can be reached."""
+    """Whether the engines of all nodes can be reached. A socket is there a moment before anybody listens at it."""
     main = socket_path(folder)
-    return all(path.exists() for path in (main, *(node_socket(main, f"node{n}") for n in range(1, NODES + 1))))
+    return all(map(_listens, (main, *(node_socket(main, f"node{n}") for n in range(1, NODES + 1)))))
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(path)) == 0
 
 
 def changes_path(folder: Path) -> Path:

