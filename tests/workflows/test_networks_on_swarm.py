@@ -259,7 +259,7 @@ def test_three_containers_on_three_nodes_do_not_fit_into_six_addresses_and_are_r
     def states() -> list[str]:
         return sorted(row.state for row in rig.swarm().tasks_of(trio) if row.desired_state == "running")
 
-    wait_until(lambda: len(states()) == 3 and "running" in states(), what="one to run", timeout=60)  # noqa: PLR2004
+    wait_until(lambda: len(states()) == 3 and "running" in states(), what="one to run", timeout=60)
     time.sleep(LONGER_THAN_A_START)
     assert "preparing" in states(), states()
     for service in (outside, trio):
