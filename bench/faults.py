@@ -1,7 +1,10 @@
 """The long run of the fault tests: every kill point, every call in every way, every freeze, thousands of schedules.
 
-``python -m bench.faults [--only PART …] [--stages STAGE …] [--schedules N] [--from SEED] [--json FILE]`` or
+``python -m bench.faults [--only PART …] [--stages STAGE …] [--every] [--schedules N] [--from SEED] [--json FILE]`` or
 ``--seed N`` or ``--scenario JSON`` repeats one run and tells what happened in it. Exit code 1 if anything broke.
+
+A poll that asks again what was just asked is not a point of its own, unless ``--every`` says so: nothing changed in
+between, and nothing is written there.
 """
 
 import argparse
@@ -99,11 +102,14 @@ def _parts(pool: Pool, options: argparse.Namespace) -> dict[str, Iterator[Job]]:
     ways: Callable[[], Iterator[catalogue.Way]] = lambda: (  # noqa: E731  # each part looks its ways up when it begins
         catalogue.way(pool, stage=stage, ending=ending) for stage, ending in catalogue.WAYS if stage in options.stages
     )
+    indexes: Callable[[catalogue.Way], Iterable[int]] = lambda way: (  # noqa: E731
+        range(len(way.points)) if options.every else catalogue.distinct(way.points)
+    )
     seeds = range(options.first, options.first + options.schedules)
     parts: dict[str, Iterator[Job]] = {
-        "kills": _jobs(ways, catalogue.kills),
-        "calls": _jobs(ways, catalogue.calls),
-        "freezes": _jobs(ways, catalogue.freezes),
+        "kills": _jobs(ways, lambda way: catalogue.kills(way, indexes(way))),
+        "calls": _jobs(ways, lambda way: catalogue.calls(way, indexes=indexes(way))),
+        "freezes": _jobs(ways, lambda way: catalogue.freezes(way, indexes(way))),
         "schedules": ((of_seed(seed).to_json(), "") for seed in seeds),
     }
     return {name: jobs for name, jobs in parts.items() if name in options.only}
@@ -158,6 +164,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="which parts; all of them")
     stages = tuple(dict.fromkeys(stage for stage, _ in catalogue.WAYS))
     parser.add_argument("--stages", nargs="+", choices=stages, default=stages, help="the ways of which stages; all")
+    parser.add_argument("--every", action="store_true", help="polls that repeat themselves, too")
     parser.add_argument("--schedules", type=int, default=2000, help="how many random schedules")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the seed of the first one")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many run at the same time")

@@ -7,7 +7,7 @@ it renews the lease by the way. Events are numbered in the same transaction. Aft
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -17,6 +17,8 @@ from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus, DesiredState,
 from overlayweb.domain.plans import PlannedStep
 from overlayweb.models import Event, Job, JobService, Step
 from overlayweb.workflows.claims import LEASE, Claim, LostClaimError
+
+_Found = TypeVar("_Found")
 
 MOST_ATTEMPTS = 30_000
 """What the column holds at most; a step that waits for hours is looked at every few seconds."""
@@ -80,18 +82,7 @@ class Ledger:
     def entry(self) -> Iterator[Entry]:
         """A transaction in which only the owner of this epoch can be."""
         with transaction.atomic():
-            job = (
-                Job.objects.select_for_update()
-                .filter(
-                    pk=self.claim.job_id,
-                    owner=self.claim.owner,
-                    epoch=self.claim.epoch,
-                    status=JobStatus.RUNNING,
-                )
-                .first()
-            )
-            if job is None:
-                raise LostClaimError(f"job {self.claim.job_id} has another owner")
+            job = self._owned(Job.objects.select_for_update().defer("plan_document").filter(**self._claimed).first())
             at = self.now()
             entry = Entry(job, at)
             entry.touch(lease_until=at + LEASE)
@@ -100,11 +91,24 @@ class Ledger:
             transaction.on_commit(lambda: wakeups.ring(self.claim.job_id))
 
     def job(self) -> Job:
-        """The job as it is now."""
-        job = Job.objects.select_related("cluster", "change").get(pk=self.claim.job_id)
-        if (job.owner, job.epoch, job.status) != (self.claim.owner, self.claim.epoch, JobStatus.RUNNING):
+        """The job as it is now, without the observation of its cluster, which may be megabytes."""
+        related = Job.objects.select_related("cluster", "change").defer("cluster__observation", "plan_document")
+        return self._owned(related.filter(**self._claimed).first())
+
+    def desired_state(self) -> DesiredState:
+        """What people want of the job now. Asked many times a second, so nothing else is read."""
+        wanted = Job.objects.filter(**self._claimed).values_list("desired_state", flat=True).first()
+        return DesiredState(self._owned(wanted))
+
+    @property
+    def _claimed(self) -> dict[str, Any]:
+        claim = self.claim
+        return {"pk": claim.job_id, "owner": claim.owner, "epoch": claim.epoch, "status": JobStatus.RUNNING}
+
+    def _owned(self, found: _Found | None) -> _Found:
+        if found is None:
             raise LostClaimError(f"job {self.claim.job_id} has another owner")
-        return job
+        return found
 
     # Steps
 

@@ -140,7 +140,7 @@ class Context:
         """Come up for air: stop when the claim is lost, people want another ending, or the slice is over."""
         if self._lost.is_set():
             raise LostClaimError(f"job {self.job.pk} has another owner")
-        if self.ledger.job().desired_state != DesiredState.RUN and self.current_pass is Pass.FORWARD:
+        if self.ledger.desired_state() != DesiredState.RUN and self.current_pass is Pass.FORWARD:
             raise RedirectedError
         if self._clock.monotonic() > self._ends_at:
             raise _SliceOverError

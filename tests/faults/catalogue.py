@@ -120,19 +120,28 @@ def calls(found: Way, kinds: Sequence[str] = CALL_FAULTS, indexes: Iterable[int]
             yield from (found.scenario(Deed(kind="call", after=index, what=kind)) for kind in kinds)
 
 
-def spread(points: Sequence[str], count: int) -> list[int]:
-    """So many indexes at most: one for each thing that differs from its neighbours, evenly thinned out.
-
-    Polls that repeat what was just asked are left out: nothing changed in between.
-    """
-    seen: list[int] = []
-    recent: list[str] = []
+def distinct(points: Sequence[str]) -> list[int]:
+    """The indexes of all points but those of a poll that asks again what was asked since the last change."""
+    found: list[int] = []
+    asked: set[str] = set()
     for index, label in enumerate(points):
-        if label not in recent:
-            seen.append(index)
-        recent = [*recent[-7:], label]
-    step = max(1.0, len(seen) / count)
-    return [seen[int(number * step)] for number in range(min(count, len(seen)))]
+        if not label.startswith(_POLLS):
+            asked.clear()
+        elif label in asked:
+            continue
+        asked.add(label)
+        found.append(index)
+    return found
+
+
+_POLLS = ("before GET ", "after GET ")
+
+
+def spread(points: Sequence[str], count: int) -> list[int]:
+    """So many indexes at most, of the distinct ones, evenly thinned out."""
+    found = distinct(points)
+    step = max(1.0, len(found) / count)
+    return [found[int(number * step)] for number in range(min(count, len(found)))]
 
 
 def failures(nursery: Plays, scenarios: Iterable[Scenario], *, status: str = "") -> list[str]:

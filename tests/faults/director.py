@@ -34,7 +34,7 @@ RESUMES_WITHIN = 15.0
 """Seconds of the product's clock from the death of a worker until another one has the job."""
 STUCK_SECONDS = 3 * 3600.0
 """Seconds of the product's clock after which a job counts as stuck."""
-HANGS_SECONDS = 60.0
+HANGS_SECONDS = 240.0
 """The same in real time."""
 FULL_SECONDS = 30.0
 SAID_LEASE = "a heartbeat said so, too"

@@ -77,6 +77,7 @@ _STAGES = {
     "create": 1,
     "delete": 1,
     "connect": 2,
+    "containers": 1,
 }
 _EVERYWHERE = ("web", "agent", "inner")
 _SERVICES = {"stop": (*_EVERYWHERE, "slow"), "unpublish": (*_EVERYWHERE, "slow"), "replace": (*_EVERYWHERE, "worker")}

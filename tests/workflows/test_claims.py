@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from overlayweb.domain.lifecycle import JobStatus
@@ -47,6 +49,21 @@ def test_who_was_taken_over_writes_nothing(job: Job) -> None:
     claims.release(first, now=now)
     assert Job.objects.values().get(pk=job.pk) == before
     assert not job.events.filter(message="too late").exists()
+
+
+def test_what_is_done_many_times_a_second_reads_no_megabytes(job: Job) -> None:
+    """The observation of a large Swarm, and the plan of its job."""
+    first = claims.claim(job_id=job.pk, owner="one", now=timezone.now())
+    assert first
+    ledger = Ledger(first, now=timezone.now)
+    with CaptureQueriesContext(connection) as asked:
+        ledger.desired_state()
+        ledger.job()
+        ledger.say("a line")
+    read = " ".join(query["sql"] for query in asked)
+    assert '"outcome"' in read
+    assert '"observation"' not in read
+    assert '"plan_document"' not in read
 
 
 def test_a_released_job_is_claimed_at_once_and_nobody_is_said_to_be_gone(job: Job) -> None:
