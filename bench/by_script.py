@@ -1,7 +1,7 @@
-"""The rebuild by a bare script that knows the proven order: everything at once, unpublished, nothing recorded.
+"""The rebuild by a bare script that knows the proven order: everything at once, nothing recorded.
 
-What Overlayweb's *unpublish* is to be held against: the same restarts by the same API, without the ledger, the
-approvals, the second look and the way back, and without releasing slow stoppers before quick ones.
+What Overlayweb is to be held against, with either strategy: the same restarts by the same API, without the ledger,
+the approvals, the second look and the way back, and without releasing slow stoppers before quick ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from functools import partial
 import docker
 
 from overlayweb.domain import specs
-from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.plans import IngressSettings, Strategy
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Service
 from overlayweb.engine.swarm import ingress_body
@@ -25,22 +25,25 @@ TRIES = 5
 LEFT = frozenset({"shutdown", "failed", "complete", "rejected", "remove"})
 
 
-def rebuild(*, lab: Lab, services: Sequence[Service], ingress_id: str, settings: IngressSettings) -> None:
-    """Unpublish all, wait until they left, remove, create, publish all, wait until they run, put the specs back.
+def rebuild(
+    *, lab: Lab, services: Sequence[Service], ingress_id: str, settings: IngressSettings, strategy: Strategy
+) -> None:
+    """Take all off, wait until they left, remove, create, publish all, wait until they run, put the specs back.
 
     Raises TimeoutError where a wait takes too long.
     """
     node = lab.manager
     targets = {service.id: specs.pinned(service.spec, service.ports) for service in services}
+    was_held = strategy is Strategy.STOP
     wanted = _on(node, ingress_id).count("running")
-    _write(node, targets, specs.unpublished)
+    _write(node, targets, specs.held if was_held else specs.unpublished)
     _wait(lambda: not _on(node, ingress_id), "every container to leave")
     node.request("DELETE", f"/networks/{ingress_id}")
     _wait(lambda: not ingress_ids(node), "the old ingress to be gone")
     node.request("POST", "/networks/create", ingress_body(settings=settings, labels={}))
     _wait(lambda: _allocated(node), "the new ingress to be allocated")
     _nudge(lab, {"nudged": "by-script"})
-    _write(node, targets, lambda spec: specs.starting(spec, was_held=False))
+    _write(node, targets, lambda spec: specs.starting(spec, was_held=was_held))
     new = ingress_ids(node)[0]
     _wait(lambda: _on(node, new).count("running") >= wanted, "every container to run")
     _write(node, targets, lambda spec: spec)

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
 
 from bench import aftermath, by_hand, by_script, floor, machine, report
-from bench.report import Method, Report, Round
+from bench.report import OURS, Method, Report, Round
 from bench.sampler import Sampler
 from overlayweb.domain.plans import IngressSettings, Strategy
 from overlayweb.domain.swarm import Swarm
@@ -65,7 +66,8 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
         # The installation runs during all of them: it takes its share of the machine from each alike.
         with _installation(lab, data) as team:
             acts = {method: _by_us(team, method) for method in STRATEGIES}
-            acts[Method.SCRIPT] = _by_rebuild(lab, by_script.rebuild)
+            for ours, script in OURS.items():
+                acts[script] = _by_rebuild(lab, partial(by_script.rebuild, strategy=STRATEGIES[ours]))
             done += [_round(lab, method, acts[method], started) for _ in range(rounds) for method in turns]
     looked = machine.look(now=datetime.now(UTC), engine=version)
     return Report(

@@ -15,17 +15,22 @@ class Method(StrEnum):
     """How the ingress was rebuilt."""
 
     CLI = "cli"
-    SCRIPT = "script"
+    SCRIPT_UNPUBLISH = "script-unpublish"
     UNPUBLISH = "unpublish"
+    SCRIPT_STOP = "script-stop"
     STOP = "stop"
 
 
 HEADINGS = {
     Method.CLI: "`docker` CLI",
-    Method.SCRIPT: "Bare script",
+    Method.SCRIPT_UNPUBLISH: "Bare script, *unpublish*",
     Method.UNPUBLISH: "Overlayweb, *unpublish*",
+    Method.SCRIPT_STOP: "Bare script, *stop*",
     Method.STOP: "Overlayweb, *stop*",
 }
+
+OURS = {Method.UNPUBLISH: Method.SCRIPT_UNPUBLISH, Method.STOP: Method.SCRIPT_STOP}
+"""Each way of ours, and the bare script that does the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +93,8 @@ def _head(report: Report) -> list[str]:
         "",
         "Nine services published through the ingress of a three-node Swarm, two of which ignore SIGTERM. Seconds in",
         "which a service had no running container attached to the ingress that the Swarm has at that moment, sampled",
-        "from outside; medians where there were several rounds. The bare script knows the proven order and does what",
-        "*unpublish* does, all services at once, with nothing recorded and no way back.",
+        "from outside; medians where there were several rounds. The bare script knows the proven order and does the",
+        "same, all services at once, with nothing recorded and no way back.",
     ]
 
 
@@ -110,8 +115,11 @@ def _ratios(report: Report, columns: dict[Method, Summary]) -> Iterable[list[str
     if peer:
         yield ["Longest outage, CLI ÷ this", *(_ratio(peer.longest, summary.longest) for summary in ours)]
         yield ["Median outage, CLI ÷ this", *(_ratio(peer.median, summary.median) for summary in ours)]
-    if script := columns.get(Method.SCRIPT):
-        yield ["Whole change, script ÷ this", *(_ratio(script.whole, summary.whole, 2) for summary in ours)]
+    scripts = {method: columns[script] for method, script in OURS.items() if script in columns}
+    if scripts:
+        of_each = [(scripts.get(method), summary) for method, summary in columns.items()]
+        yield ["Median outage, its script ÷ this", *(_ratio(s.median, o.median, 2) if s else "" for s, o in of_each)]
+        yield ["Whole change, its script ÷ this", *(_ratio(s.whole, o.whole, 2) if s else "" for s, o in of_each)]
     if floor:
         yield [
             "Longest outage, this ÷ floor",
@@ -133,7 +141,7 @@ def _floor(report: Report) -> list[str]:
 
 
 def _steps(report: Report) -> list[str]:
-    columns = {m: s for m in (Method.UNPUBLISH, Method.STOP) if (s := report.of(m))}
+    columns = {m: s for m in OURS if (s := report.of(m))}
     if not columns:
         return []
     names = next(iter(columns.values())).steps
