@@ -95,6 +95,7 @@ class Network:
     ``figures``: how full its subnets are by the engine's own count; only an inspected network of API 1.52 has them.
     ``ipam_driver``, ``ipam_options``, ``auxiliary``: of its IPAM; the last are (name, address) pairs of all subnets.
     ``registered`` False: the Swarm has removed it, and only the node of the asked manager still holds it.
+    ``document``: the row of the engine's list whole, as canonical JSON text; nothing is decided by it.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Network:
     ipam_driver: str = ""
     ipam_options: tuple[tuple[str, str], ...] = ()
     auxiliary: tuple[tuple[str, str], ...] = ()
+    document: str = ""
 
     @property
     def allocated(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
-from overlayweb.domain.specs import Spec
+from overlayweb.domain.specs import Spec, canonical
 from overlayweb.domain.swarm import (
     DATA_PATH_PORT,
     LEFT_NETWORK,
@@ -114,6 +114,7 @@ def network(raw: Raw) -> Network:
         ipam_driver=managed.get("Driver", ""),
         ipam_options=pairs(managed.get("Options")),
         auxiliary=tuple(pair for config in configs for pair in pairs(config.get("AuxiliaryAddresses"))),
+        document=canonical(raw),
     )
 
 

@@ -16,7 +16,7 @@ from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePla
 from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
-from overlayweb.models import ChangeRequest, Cluster, Job, codec
+from overlayweb.models import ChangeRequest, Cluster, Job
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
@@ -104,7 +104,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
         "uses": [row for row in network_plans.in_the_way(swarm, found) if row.level is Level.BLOCKER],
         "history": changes.of_network(cluster=cluster, network=found, most=HISTORY),
         "adoptions": drifts.adoptions_of(cluster=cluster, network=found)[:HISTORY],
-        "raw": json.dumps(json.loads(codec.dump(found)), indent=2, ensure_ascii=False),
+        "document": found.document and json.dumps(json.loads(found.document), indent=2, ensure_ascii=False),
     }
     return render(request, "network.html", page)
 

@@ -1,5 +1,6 @@
 """A real Swarm, read through its manager and held against what the engine itself tells."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -49,6 +50,8 @@ def test_the_nodes(lab: Lab, swarm: Swarm) -> None:
 
 def test_the_networks(lab: Lab, swarm: Swarm) -> None:
     assert {row.id: row.name for row in swarm.networks} == lab.manager.local_networks()
+    listed = {row["Id"]: row for row in lab.manager.request("GET", "/networks")}
+    assert {row.id: json.loads(row.document) for row in swarm.networks} == listed
     (ingress,) = swarm.ingress_networks
     assert (ingress.name, ingress.driver, ingress.allocated) == ("ingress", "overlay", True)
     assert ingress.ipam[0].subnet == "10.0.0.0/24"

@@ -165,7 +165,7 @@ def test_its_settings_are_shown_with_the_command_that_would_make_it(
 ) -> None:
     job = Job.objects.create(change=change, cluster=cluster, kind=change.kind, created_at=timezone.now())
     labels = (("team", "shop"), ("com.overlayweb.job", f"{job.pk}-1"))
-    see_backend(cluster, swarm, labels=labels, options=(("com.example.depth", "3"),))
+    see_backend(cluster, swarm, labels=labels, options=(("com.example.depth", "3"),), document='{"Scope":"swarm"}')
     page = as_reader.get("/clusters/prod/networks/id-backend/")
     words = text(page)
     assert "Driver options com.example.depth=3 Labels team=shop Made by" in words
@@ -173,7 +173,7 @@ def test_its_settings_are_shown_with_the_command_that_would_make_it(
     assert "docker network create --driver overlay --attachable --subnet 10.0.9.0/24" in words
     assert "Free 247 addresses, estimated; room for" in words
     assert "Peers: not known" in words
-    assert "As Overlayweb recorded it" in words
+    assert 'As the engine lists it, JSON { "Scope": "swarm" }' in words
 
 
 @pytest.mark.parametrize("label", ["", "12", "x-1", "9" * 30])
