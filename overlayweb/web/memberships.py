@@ -28,6 +28,7 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
     standing = readiness.standing(cluster=cluster, now=now)
     sheet, form = _join_sheet(request.GET.dict(), standing)
     asked = form.request()
+    actions = memberships.last(cluster=cluster)  # before the token: one that comes in between is shown by the next look
     token, action = "", None
     if frame.Frame(request=request, user=request.user).may_administer:
         token, action = memberships.token_for(
@@ -43,9 +44,9 @@ def join(request: HttpRequest, name: str) -> HttpResponse:
         "action": action,
         "command": membership.join_command(asked, token=token),
         "asked": asked,
-        "waiting": next((row for row in memberships.last(cluster=cluster) if row.waits(now)), None),
+        "waiting": next((row for row in actions if row.waits(now)), None),
         "joinable": memberships.joinable(cluster=cluster),
-        "actions": memberships.last(cluster=cluster),
+        "actions": actions,
     }
     return render(request, "readiness_join.html", page)
 

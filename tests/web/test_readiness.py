@@ -1,11 +1,14 @@
 """The pages of readiness: what they show, what they propose, and who may do what."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -133,6 +136,30 @@ def test_the_token_is_shown_to_who_asked_for_it_alone(
     assert "--token TOKEN" in beside(others, "answer")
     as_administrator.post(f"{PAGE}hide")
     assert TOKEN not in text(as_administrator.get(f"{PAGE}join"))
+
+
+@pytest.mark.parametrize("questions", [1, 2, 3])
+def test_a_token_that_comes_while_the_page_is_made_is_on_it_or_looked_for_again(
+    as_administrator: Client, administrator: User, cluster: Cluster, questions: int
+) -> None:
+    """``questions``: after so many about the actions the worker ends."""
+    action = show_token(cluster, administrator)
+    done = {name: getattr(action, name) for name in ("ended_at", "sealed", "shown_until")}
+    MembershipAction.objects.update(ended_at=None, sealed="", shown_until=None)
+    asked = 0
+
+    def end(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        nonlocal asked
+        found = execute(sql, *rest)
+        if sql.startswith("SELECT") and "membershipaction" in sql:
+            asked += 1
+            if asked == questions:
+                MembershipAction.objects.update(**done)
+        return found
+
+    with connection.execute_wrapper(end):
+        html = as_administrator.get(f"{PAGE}join").content.decode()
+    assert TOKEN in html or 'hx-trigger="every 1s"' in html
 
 
 @pytest.mark.parametrize("path", ["token/worker", "token/worker/rotate", "hide", "join/engine"])
