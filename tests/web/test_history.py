@@ -46,32 +46,31 @@ def test_it_holds_what_was_decided_or_ended_and_nothing_else(as_author: Client, 
     assert found(as_author) == ["10.14", "10.13", "10.12", "10.11"]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("cluster=pay", ["10.11"]),
-        ("cluster=shop", ["10.14", "10.13", "10.12"]),
-        ("text=10.13.0", ["10.13"]),
-        ("text=vpn's", ["10.13"]),
-        ("text=engine+refused", ["10.12"]),
-        ("text=metrics", ["10.11"]),
-        ("text=nothing+like+it", []),
-        ("outcome=succeeded", ["10.11"]),
-        ("outcome=failed", ["10.12"]),
-        ("outcome=rejected", ["10.13"]),
-        ("outcome=withdrawn", ["10.14"]),
-        ("outcome=cancelled", []),
-        ("person=ben&outcome=withdrawn", ["10.14"]),
-        ("person=ben", ["10.14", "10.13", "10.12", "10.11"]),
-        ("person=ana", ["10.13", "10.12", "10.11"]),
-        ("cluster=shop&outcome=failed&text=10.12", ["10.12"]),
-        ("since=2001-01-01&until=2001-01-31", []),
-        ("until=2001-01-31", []),
-        ("since=2001-01-01", ["10.14", "10.13", "10.12", "10.11"]),
-    ],
-)
-def test_the_address_filters(as_author: Client, past: None, query: str, expected: list[str]) -> None:
-    assert found(as_author, query) == expected
+FILTERS: dict[str, list[str]] = {
+    "cluster=pay": ["10.11"],
+    "cluster=shop": ["10.14", "10.13", "10.12"],
+    "text=10.13.0": ["10.13"],
+    "text=vpn's": ["10.13"],
+    "text=engine+refused": ["10.12"],
+    "text=metrics": ["10.11"],
+    "text=nothing+like+it": [],
+    "outcome=succeeded": ["10.11"],
+    "outcome=failed": ["10.12"],
+    "outcome=rejected": ["10.13"],
+    "outcome=withdrawn": ["10.14"],
+    "outcome=cancelled": [],
+    "person=ben&outcome=withdrawn": ["10.14"],
+    "person=ben": ["10.14", "10.13", "10.12", "10.11"],
+    "person=ana": ["10.13", "10.12", "10.11"],
+    "cluster=shop&outcome=failed&text=10.12": ["10.12"],
+    "since=2001-01-01&until=2001-01-31": [],
+    "until=2001-01-31": [],
+    "since=2001-01-01": ["10.14", "10.13", "10.12", "10.11"],
+}
+
+
+def test_the_address_filters(as_author: Client, past: None) -> None:
+    assert {query: found(as_author, query) for query in FILTERS} == FILTERS
 
 
 def test_a_day_is_in_its_own_range(as_author: Client, past: None) -> None:
@@ -124,7 +123,7 @@ def test_fifty_a_page_and_the_filter_stays_in_the_links(as_author: Client) -> No
 @pytest.mark.parametrize("path", ["/history/", "/changes/"])
 def test_the_queries_do_not_grow_with_the_rows(as_author: Client, path: str) -> None:
     counts = []
-    for number in (3, 30):
+    for number in (2, 8):
         for n in range(number):
             cluster = job_stories.cluster(f"c{number}x{n}", 2)
             job_stories.done(job_stories.dark(job_stories.recorded(job_stories.queued(cluster))))
