@@ -1,5 +1,7 @@
 """No room for the database: said in one clear sentence, nothing is half-written, and with room all goes on."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -59,29 +61,48 @@ def _manage(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=log)
 
 
-def test_the_sweep_says_it_in_one_sentence_and_goes_on_with_room(folder: Path, disk: disks.SmallDisk) -> None:
-    """A cluster that nobody looks at is asked for every few seconds, which is written down."""
-    sweep = _manage(folder, "sweep")
-    try:
-        _until(lambda: list((folder / "data").rglob("*.msg")), "a first look to be asked for")
-        _until(lambda: _is_said(folder, disk), "the sweep to meet the full disk")
+@pytest.mark.parametrize("command", ["sweep", "watch"])
+def test_who_runs_for_ever_says_it_in_one_sentence_and_goes_on_with_room(
+    folder: Path, disk: disks.SmallDisk, command: str
+) -> None:
+    """A cluster that nobody looks at is asked for every few seconds, and an engine that is away tried, both written."""
+    with _running(folder, "sweep"):
+        _until(lambda: list((folder / "data").rglob("*.msg")), "the cluster to be registered, and asked for")
+    with _running(folder, command):
+        _until(lambda: command == "sweep" or _tried(folder), "the engine to be tried")
+        _until(lambda: _is_said(folder, disk, command), "it to meet the full disk")
         disk.make_room()
         time.sleep(SETTLES)
         said = (folder / "log").read_text()
+        before = _tried(folder)
         time.sleep(SETTLES)
         assert (folder / "log").read_text() == said, "with room it goes on"
-    finally:
-        sweep.terminate()
-        assert sweep.wait(timeout=20) == 0
+        _until(lambda: command == "sweep" or _tried(folder) > before, "the engine to be tried once more")
     file = folder / "data" / "db.sqlite3"
-    assert f"sweep: the disk of its database {file} is full. Free room there; it goes on by itself." in said
+    assert f"{command}: the disk of its database {file} is full. Free room there; it goes on by itself." in said
     assert "Traceback" not in said
 
 
-def _is_said(folder: Path, disk: disks.SmallDisk) -> bool:
+@contextlib.contextmanager
+def _running(folder: Path, command: str) -> Iterator[None]:
+    process = _manage(folder, command)
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+def _tried(folder: Path) -> str:
+    """When the engine, which is not there, was tried last, as the database has it; "" before the first time."""
+    with contextlib.closing(sqlite3.connect(f"file:{folder / 'data' / 'db.sqlite3'}?mode=ro", uri=True)) as database:
+        return str(database.execute("SELECT max(coalesce(error_at, '')) FROM overlayweb_cluster").fetchone()[0])
+
+
+def _is_said(folder: Path, disk: disks.SmallDisk, command: str) -> bool:
     """Fill the disk again, too: a connection that is closed gives the room of its journal back."""
     disk.fill()
-    return "sweep: " in (folder / "log").read_text()
+    return f"{command}: the disk" in (folder / "log").read_text()
 
 
 def _until(condition: Callable[[], object], what: str) -> None:
