@@ -63,7 +63,7 @@ class Networks:
         """POST /networks/create for the Swarm. It is only noted: the allocator sees to it in a moment."""
         daemon = self._nodes.asked(view)
         if daemon is self._nodes.outside:
-            raise ApiError(500, no_swarm().message)
+            raise ApiError(500 if self._nodes.old else 403, no_swarm().message)
         if not daemon.node.manager:
             words = "Cannot create a multi-host network from a worker node. Please create the network from a manager"
             raise ApiError(403, f"{words} node.")

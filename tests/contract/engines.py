@@ -22,6 +22,9 @@ class Facts:
     unreadable_filter: int = 400
     """The status of its refusal of filters that are no JSON."""
 
+    refuses_overlay_outside: int = 403
+    """The status of its refusal of an overlay while it is in no Swarm."""
+
     checks_addresses: bool = True
     """Whether it looks at a subnet at all before the leader does."""
 
@@ -55,6 +58,7 @@ FACTS = {
         pings_with_swarm=False,
         says_invalid="Invalid",
         unreadable_filter=500,
+        refuses_overlay_outside=500,
         checks_addresses=False,
         allocates_31=False,
         tells_volumes=False,
