@@ -2,12 +2,13 @@
 
 import pytest
 
+from tests.faults import stages
 from tests.faults.nursery import RemoteNursery
 from tests.faults.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-STAGES = ["repair", "repair_hanging", "repair_workers", "repair_late", "repair_late_workers"]
+STAGES = [name for name in stages.STAGES if name.startswith("repair")]
 
 
 @pytest.mark.parametrize("stage", STAGES)
