@@ -54,11 +54,10 @@ def to_remove(context: Context) -> list[Network]:
     if not strange:
         return old if aims_forward(context) else made
     named = f"{strange[0].name} {subnet_of(strange[0])} (id {strange[0].id[:12]})"
-    if not aims_forward(context):
-        raise StepFailedError(f"The ingress {named} was made by somebody else. Decide by hand.")
-    if old:
-        raise StepFailedError(f"Somebody made another ingress meanwhile: {named}. Plan a repair of the routing mesh.")
-    raise StepFailedError(f"Somebody replaced the ingress by {named}. Plan again.")
+    if context.ledger.job().point_passed or context.current_pass is not Pass.FORWARD:
+        what = "Remove it by its id and continue, or keep it and close the job."
+        raise StepFailedError(f"The ingress {named} was made by somebody else. {what}")
+    raise StepFailedError(f"Somebody made the ingress {named} meanwhile. Plan again.")
 
 
 def refuse_while_used(context: Context, networks: list[Network]) -> None:

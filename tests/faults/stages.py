@@ -127,13 +127,10 @@ def _of_published(now: Swarm, service: Service) -> Iterator[str]:
 
 
 def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
-    as_before = {service.name: service for service in before.services}
-    if job.status != JobStatus.SUCCEEDED:
-        for was in before.services:
-            spec = next(service.spec for service in now.services if service.id == was.id)
-            if spec not in {was.spec, specs.pinned(was.spec, was.ports)} and was.name not in run.story.edited:
-                yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+    if job.status != JobStatus.SUCCEEDED and not job.point_passed:
+        yield from _of_repair_put_back(run, job, before, now)
         return
+    as_before = {service.name: service for service in before.services}
     yield from _of_ingress(run, now, IngressPlan.of(job.plan()).after.subnet)
     whole = {spec["Name"]: spec for spec in stage.specs()}
     for service in now.services:
@@ -149,6 +146,18 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
             yield f"{service.name} runs {len(now.running_on(service.id))} of {replicas}"
         if service.ingress_ports:
             yield from _of_published(now, service)
+
+
+def _of_repair_put_back(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    for was in before.services:
+        spec = next(service.spec for service in now.services if service.id == was.id)
+        if spec not in {was.spec, specs.pinned(was.spec, was.ports)} and was.name not in run.story.edited:
+            yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+    if IngressPlan.of(job.plan()).restarts:
+        return  # engines may have been restarted meanwhile, and containers come and go with them
+    if gone := {network.id for network in before.ingress_networks} - {network.id for network in now.ingress_networks}:
+        yield f"{gone} was removed"
+    yield from of_services(run, before, now, on_ingress=True)
 
 
 def _repair(content: Content, *, engine: str = "28.5") -> Stage:
