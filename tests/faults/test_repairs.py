@@ -24,14 +24,17 @@ def test_an_ingress_that_a_stranger_adds_meanwhile_is_not_removed(nursery: Remot
     added = way.scenario(Deed(kind="ingress", what="third", after=way.points.index(point)))
     report = nursery.run(added.to_json())
     assert (report.problems, report.status, report.visits) == ([], "failed", [])
+    assert report.outcome.startswith("Somebody made the ingress third ")
+    assert "Plan again." in report.outcome
 
 
 def test_one_that_is_added_between_two_removals_is_removed_by_a_person_and_the_rest_by_the_job(
     nursery: RemoteNursery,
 ) -> None:
     """Some are removed and some are there: the only way back leads to one that is made anew."""
-    way = catalogue.way(nursery, stage="repair_twice", ending="forward")
+    way = catalogue.way(nursery, stage="repair_twice_split", ending="forward")
     between = way.points.index("after DELETE /networks/*")
     report = nursery.run(way.scenario(Deed(kind="ingress", what="third", after=between)).to_json())
     assert (report.problems, report.status) == ([], "failed")
+    assert "Remove it by its id" in report.outcome
     assert ["ingress third" in said for said in report.visits] == [True]

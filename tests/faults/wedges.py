@@ -58,17 +58,26 @@ def twice(world: World, nodes: int) -> None:
 
 
 def twice_split(world: World, nodes: int) -> None:
-    """A new leader has taken the second one: services are on either, and workers cannot let the first one go."""
+    """A new leader has taken the second one: services are on either, and workers cannot let the first one go.
+
+    The one that stops slowly is on the second one, on the manager's node alone.
+    """
     stage.services(world, nodes)
     world.add_ingress(*SECOND, preferred=True)
     world.restart_daemon(MANAGER)
     world.advance(to=world.now + WEDGED_AFTER)
     driver = Driver(world=world)
-    spec = driver.spec("web")
-    driver.update("web", {**spec, "EndpointSpec": {"Mode": "vip"}})
+    workers = [name for name in driver.names if name != MANAGER]
+    for name in workers:
+        driver.set_availability(name, "pause")
+    spec = driver.spec("slow")
+    driver.update("slow", {**spec, "EndpointSpec": {"Mode": "vip"}})
     driver.spend(2)
-    driver.update("web", spec)
+    driver.update("slow", spec)
     driver.spend(WEDGED_AFTER)
+    for name in workers:
+        driver.set_availability(name, "active")
+    world.advance(to=world.now + stage.AT_REST)
 
 
 def twice_and_workers_wedged(world: World, nodes: int) -> None:
