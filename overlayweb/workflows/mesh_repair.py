@@ -209,7 +209,7 @@ def _leader_once_more(context: Context) -> list[str]:
 def put_back(context: Context) -> str:
     """Give every service that was written the spec that it had when the job began, but for ports that Swarm chose.
 
-    Those of services that were taken off stay written out: another number would be of no use to anybody.
+    Those of services that were taken off stay written out: taking the numbers out again restarts their containers.
     """
     rows = [row for row in context.job.services.all() if release.was_touched(row)]
     for row in rows:

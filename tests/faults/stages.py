@@ -149,9 +149,11 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
 
 
 def _of_repair_put_back(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    taken_off = {row.service_id for row in job.services.exclude(strategy=Strategy.AUTOMATIC) if row.intent}
     for was in before.services:
         spec = next(service.spec for service in now.services if service.id == was.id)
-        if spec not in {was.spec, specs.pinned(was.spec, was.ports)} and was.name not in run.story.edited:
+        wanted = specs.pinned(was.spec, was.ports) if was.id in taken_off else was.spec
+        if spec != wanted and was.name not in run.story.edited:
             yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
     if IngressPlan.of(job.plan()).restarts:
         return  # engines may have been restarted meanwhile, and containers come and go with them
