@@ -171,7 +171,7 @@ _ASKING = (
     ),
     row(
         "no-majority",
-        "code = DeadlineExceeded|waited in vain for the swarm",
+        "rpc error: .*deadline ?exceeded|node lost leader status|did not hear enough of the other managers",
         cause="A manager got no answer from the others: too few of them are online, or they are overloaded.",
         remedy=_MAJORITY,
         looks=(evidence.managers, evidence.nodes),

@@ -24,7 +24,7 @@ from overlayweb.engine.errors import (
 _SERVER_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
 _RPC = re.compile(r"rpc error: code = (\w+) desc = ")
 _NO_LEADER = ("does not have a leader", "too few managers", "lost quorum")
-_DEADLINE = "DeadlineExceeded"
+_ALONE = ("context deadline exceeded", "node lost leader status")
 _MAJORITY = "Bring more than half of the managers online; `docker info` on one of them lists their addresses."
 _STARTING = ("being prepared", "has trouble connecting")
 _NOT_A_MANAGER = ("not a swarm manager", "not part of a swarm")
@@ -88,11 +88,11 @@ def _about_swarm(*, code: str, said: str, endpoint: Endpoint, doing: str) -> Eng
         return EngineFault(
             f"Could not {doing}: the Swarm has no leader, since too few of its managers answer. {_MAJORITY}"
         )
-    if code == _DEADLINE:
-        # What a manager without a majority answers after 20 s, before it has noticed. [lab, engine 20.10.24]
+    if code and _has(said, _ALONE):
+        # What a manager that has just lost its majority answers, up to 20 s later. [lab, engine 20.10.24]
         return EngineFault(
-            f"Could not {doing}: the manager at {endpoint} waited in vain for the Swarm. Too few of its managers"
-            f" answer, or they are overloaded. {_MAJORITY} It may be done all the same; look before trying again."
+            f"Could not {doing}: the manager at {endpoint} did not hear enough of the other managers in time. Too few"
+            f" are online, or they are overloaded. {_MAJORITY} It may be done all the same; look before trying again."
         )
     if _has(said, _STARTING):
         return EngineFault(f"Could not {doing}: the manager at {endpoint} is starting or can not reach the others.")

@@ -29,7 +29,11 @@ NO_LEADER = (
     "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are"
     " online. Make sure more than half of the managers are online."
 )
-DEADLINE = "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+ALONE = (
+    "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+    "rpc error: code = Unknown desc = context deadline exceeded",
+    "rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status",
+)
 WORKER = (
     "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this"
     " command on a manager node or promote the current node to a manager."
@@ -65,7 +69,7 @@ def engine(server: Server) -> Iterator[DockerEngine]:
         (504, "context deadline exceeded", EngineFault, "context deadline exceeded"),
         (503, NO_LEADER, EngineFault, "more than half of the managers"),
         (500, NO_LEADER, EngineFault, "no leader"),
-        (500, DEADLINE, EngineFault, "Bring more than half of the managers online"),
+        *((500, words, EngineFault, "Bring more than half of the managers online") for words in ALONE),
         (503, STARTING, EngineFault, "is starting"),
         (503, WORKER, NotAManager, "docker node promote"),
         (503, LOCKED, NotAManager, "docker swarm unlock"),
