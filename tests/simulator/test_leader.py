@@ -153,6 +153,7 @@ def test_5_a_second_one_gets_addresses_from_a_new_leader_who_works_with_the_lowe
         # Workers keep the one that containers are on; the manager's node was started anew.
         works_with = second if preferred else first
         assert driver.held() == {"node1": [works_with], "node2": [first], "node3": [first]}
+        assert any("Failed to delete ingress" in line for line in driver.world.log("node2")) is preferred
 
 
 def test_the_removal_looks_at_specs_alone() -> None:
