@@ -12,7 +12,7 @@ from overlayweb.domain.ingress_settings import MTU_OPTION
 from overlayweb.domain.plans import IngressSettings, Strategy
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import HOLD_NANO_CPUS, Document, Spec, ports_of
-from overlayweb.domain.swarm import Node, Service
+from overlayweb.domain.swarm import Network, Node, Service
 
 NUDGE_LABEL = "com.overlayweb.nudge"
 """A node label, put on and taken off again, makes Swarm give the node the new ingress."""
@@ -41,12 +41,12 @@ class Release:
 
 
 def rebuild(
-    *, ingress_id: str, old_name: str, after: IngressSettings, releases: Sequence[Release], nodes: Sequence[Node]
+    *, removed: Sequence[Network], after: IngressSettings, releases: Sequence[Release], nodes: Sequence[Node]
 ) -> tuple[str, ...]:
-    """The whole rebuild, one line each. Without ``ingress_id`` nothing is removed."""
+    """The whole rebuild, one line each. ``removed``: the ingress networks that go, in this order."""
     return (
         *(_release_all(releases) if releases else ()),
-        *(_remove(ingress_id, old_name) if ingress_id else ()),
+        *(_remove(removed) if removed else ()),
         create_ingress(after),
         f"# Wait until it is allocated: docker network inspect {_q(after.name)} shows its subnet.",
         *_nudge(nodes),
@@ -103,10 +103,11 @@ def _release(release: Release) -> str:
     return _line("docker", "service", "update", "--detach", *words, *_at_once("stop-first"), release.service.name)
 
 
-def _remove(ingress_id: str, old_name: str) -> Iterator[str]:
+def _remove(removed: Sequence[Network]) -> Iterator[str]:
     yield "# From here on there is no ingress until the new one is there. The command asks; y answers it."
-    yield f"echo y | docker network rm {_q(ingress_id)}"
-    yield f"# Wait until docker network inspect finds neither {_q(ingress_id)} nor {_q(old_name)}."
+    yield from (f"echo y | docker network rm {_q(network.id)}" for network in removed)
+    words = dict.fromkeys([*(network.id for network in removed), *(network.name for network in removed)])
+    yield f"# Wait until docker network inspect finds neither {' nor '.join(_quoted(words))}."
 
 
 def _nudge(nodes: Sequence[Node]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def absent_nodes(*, swarm: Swarm, ingress: Network) -> tuple[Node, ...]:
 def _mesh(swarm: Swarm) -> Iterator[Finding]:
     found = mesh.recognise(swarm)
     yield from found.findings
-    if found.ingress is not None and not found.replace:
+    if found.ingress is not None and not found.replaced:
         # By more than peers: those of a node that has just been restarted come late.
         away = {node.node_id for node in found.nodes if node.presence is mesh.Presence.ABSENT}
         yield from (finding for finding in _absent(swarm, found.ingress) if finding.subject in away)

@@ -9,13 +9,12 @@ from overlayweb.domain.swarm import Swarm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """``headline``: what is wrong with the routing mesh, "" while it works. ``repairable``: a job can mend it.
+    """``headline``: what is wrong with the routing mesh, "" while it works.
 
     ``unpublished``: there is no ingress, and no service that misses one. The rest are counts.
     """
 
     headline: str
-    repairable: bool
     unpublished: bool
     nodes: int
     networks: int
@@ -32,7 +31,6 @@ def take(swarm: Swarm, mesh: Mesh) -> Glance:
     missed = swarm.ingress_networks or swarm.published_services or mesh.lost or mesh.stale_nodes
     return Glance(
         headline=headline(swarm, mesh),
-        repairable=mesh.repairable,
         unpublished=not missed,
         nodes=len(swarm.nodes),
         networks=sum(network.scope == "swarm" for network in swarm.networks),
@@ -53,7 +51,7 @@ def headline(swarm: Swarm, mesh: Mesh) -> str:
             f"The routing mesh is wedged: {_several(stale)} {_verb(stale, 'holds', 'hold')} an ingress that the Swarm"
             f" has removed, and {_verb(stale, 'refuses', 'refuse')} the containers that need the new one."
         )
-    if mesh.replace or len(swarm.ingress_networks) > 1:
+    if mesh.replaced:
         return mesh.findings[0].message
     names = [service.name for service in swarm.published_services if service.id in mesh.waiting]
     return f"Swarm has not given {_several(names)} an address on the ingress: {_verb(names, 'it hangs', 'they hang')}."

@@ -150,8 +150,7 @@ def _commands(
         for effect in effects
     ]
     return commands.rebuild(
-        ingress_id=ingress.id if ingress else "",
-        old_name=ingress.name if ingress else "",
+        removed=(ingress,) if ingress else (),
         after=after,
         releases=releases,
         nodes=[node for node in sorted(swarm.nodes, key=lambda n: n.hostname) if node.ready],

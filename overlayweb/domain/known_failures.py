@@ -10,6 +10,7 @@ _SERVICE = "service: See the service"
 _NODES = "cluster: See the nodes"
 _READINESS = "readiness: See ports and firewalls"
 _EDIT = "cluster-edit: Edit the cluster's address"
+_MAJORITY = "Bring more than half of the managers online. What runs keeps running meanwhile."
 _SCHEDULED = (evidence.placement,)
 
 _PLACING = (
@@ -163,9 +164,17 @@ _ASKING = (
     row(
         "no-leader",
         "does not have a leader|too few managers|lost quorum|the swarm has no leader",
-        cause="Fewer than half of the managers answer, so nothing in the Swarm can be changed.",
-        remedy="Bring more than half of the managers online. What runs keeps running meanwhile.",
+        cause="Half of the managers or fewer answer, so nothing in the Swarm can be read or changed.",
+        remedy=_MAJORITY,
         looks=(evidence.managers,),
+        to=_READINESS,
+    ),
+    row(
+        "no-majority",
+        "rpc error: .*deadline ?exceeded|node lost leader status|did not hear enough of the other managers",
+        cause="A manager got no answer from the others: too few of them are online, or they are overloaded.",
+        remedy=_MAJORITY,
+        looks=(evidence.managers, evidence.nodes),
         to=_READINESS,
     ),
     row(

@@ -70,15 +70,16 @@ class NodeMesh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mesh:
-    """The verdict on one observation. ``ingress``: the one that the Swarm has, None unless there is exactly one.
+    """The verdict on one observation. ``ingress``: the one that the Swarm has, of several the one that services use.
 
-    ``replace``: whether that one has to be removed and made anew. ``waiting``: ids of services that Swarm has not
-    allocated. ``lost``: ids of services that were unpublished while there was no ingress to come back to.
+    ``replaced``: those that have to be removed before one is made anew, ``ingress`` last; () where it can stay.
+    ``waiting``: ids of services that Swarm has not allocated. ``lost``: ids of services that were unpublished while
+    there was no ingress to come back to.
     """
 
     ingress: Network | None
     nodes: tuple[NodeMesh, ...]
-    replace: bool = False
+    replaced: tuple[Network, ...] = ()
     waiting: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -87,11 +88,6 @@ class Mesh:
     def wedged(self) -> bool:
         """Whether something of the mesh does not work and does not mend itself."""
         return any(finding.level is Level.BLOCKER for finding in self.findings)
-
-    @property
-    def repairable(self) -> bool:
-        """Whether a repair job can mend it: two ingress networks of the Swarm's own are for a person."""
-        return self.wedged and not any(finding.code == "ingress-twice" for finding in self.findings)
 
     @property
     def stale_nodes(self) -> tuple[NodeMesh, ...]:
@@ -105,18 +101,33 @@ def recognise(swarm: Swarm) -> Mesh:
 
 
 def _recognise(swarm: Swarm) -> Mesh:
-    registered = swarm.ingress_networks
-    ingress = registered[0] if len(registered) == 1 else None
+    registered = by_use(swarm)
+    ingress = next(iter(registered), None)
     nodes = tuple(_node(swarm, node, registered) for node in sorted(swarm.nodes, key=lambda n: n.hostname))
-    unusable = ingress is not None and (not ingress.allocated or _is_late(swarm, ingress, nodes))
+    stays = len(registered) == 1 and registered[0].allocated and not _is_late(swarm, registered[0], nodes)
     mesh = Mesh(
         ingress=ingress,
         nodes=nodes,
-        replace=unusable,
+        replaced=() if stays else registered[::-1],
         waiting=tuple(s.id for s in swarm.published_services if _waits(swarm, s)),
         lost=() if ingress else tuple(s.id for s in swarm.services if lost_ports(s)),
     )
     return replace(mesh, findings=tuple(_findings(swarm, mesh)))
+
+
+def by_use(swarm: Swarm) -> tuple[Network, ...]:
+    """The Swarm's ingress networks, the one that published services use first; there should be one.
+
+    That is the one on which most have an address; else most containers; else one that Swarm has allocated; else the
+    lowest id, which a new leader takes. Source: swarmkit, manager/allocator/network.go.
+    """
+
+    def rank(network: Network) -> tuple[int, int, bool, str]:
+        addresses = sum(network.id in dict(service.vips) for service in swarm.published_services)
+        containers = sum(_runs_on(swarm_task, {network.id}) for swarm_task in swarm.swarm_tasks)
+        return -addresses, -containers, not network.allocated, network.id
+
+    return tuple(sorted(swarm.ingress_networks, key=rank))
 
 
 def lost_ports(service: Service) -> tuple[PublishedPort, ...]:
@@ -271,16 +282,19 @@ def _of_ingress(swarm: Swarm, mesh: Mesh) -> Iterator[Finding]:
             "The Swarm has no ingress network: no published port answers, and no service can be published.",
             "The repair creates it, once no node holds a removed one.",
         )
-    elif len(swarm.ingress_networks) > 1:
-        named = ", ".join(sorted(_named(n) for n in swarm.ingress_networks))
+    elif mesh.ingress and len(mesh.replaced) > 1:
+        named = ", ".join(f"{_named(network)} (id {network.id[:12]})" for network in mesh.replaced[::-1])
         yield _finding(
             "ingress-twice",
             "cluster",
             swarm.id,
-            f"The Swarm has {len(swarm.ingress_networks)} ingress networks: {named}. The mesh does not work so.",
-            "Find out which one the services use, and remove the other one by its id.",
+            f"The Swarm has {len(mesh.replaced)} ingress networks: {named}. It works with one only, and each change of"
+            " its leader may make that another one.",
+            f"The repair removes all of them and makes one with the settings of {_named(mesh.ingress)}."
+            if mesh.ingress.allocated
+            else "The repair removes all of them and makes one.",
         )
-    elif mesh.ingress and mesh.replace:
+    elif mesh.ingress and mesh.replaced:
         code = "ingress-late" if mesh.ingress.allocated else "ingress-unallocated"
         yield _finding(code, "network", mesh.ingress.id, _unusable(mesh.ingress), _ANEW, mesh.ingress.name)
 

@@ -233,11 +233,18 @@ class Plan:
 class IngressPlan(Plan):
     """The plan of a change of the ingress network.
 
-    ``restarts``: engines that a person restarts while the job waits, in this order.
+    ``ingress_id``: the one that has the settings ``before``, "" where there is none. ``other_ingress_ids``: those that
+    are removed besides. ``restarts``: engines that a person restarts while the job waits, in this order.
     """
 
     request: IngressRequest
     before: IngressSettings
     after: IngressSettings
     ingress_id: str
+    other_ingress_ids: tuple[str, ...] = ()
     restarts: tuple[NodeRestart, ...] = ()
+
+    @property
+    def ingress_ids(self) -> tuple[str, ...]:
+        """All of them, in the order in which they are removed."""
+        return (*self.other_ingress_ids, self.ingress_id) if self.ingress_id else ()

@@ -8,7 +8,7 @@ from overlayweb.domain.checks import addressing, cluster, fields, overlap, servi
 from overlayweb.domain.checks.case import Case, case_of, on_cluster, on_node
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.plans import Finding, IngressRequest, Level, NodeRestart
-from overlayweb.domain.swarm import Swarm
+from overlayweb.domain.swarm import Node, Swarm
 
 _CREATES = (
     fields.name,
@@ -50,19 +50,27 @@ def _all(case: Case, mesh: Mesh) -> Iterator[Finding]:
             message="The routing mesh is whole: there is nothing to repair.",
             remedy="Look at the services that do not work.",
         )
-    for finding in mesh.findings:
-        yield finding if finding.code == "ingress-twice" else replace(finding, level=Level.NOTICE)
-    if mesh.ingress is None or mesh.replace:
+    yield from (replace(finding, level=Level.NOTICE) for finding in mesh.findings)
+    if mesh.ingress is None or mesh.replaced:
         for check in _CREATES:
             yield from check(case)
-    if mesh.replace:
+    if mesh.replaced:
         yield from (f for f in services.services(case) if f.code in _NEVER_TAKEN_OFF)
+        yield from (f for f in cluster.nodes(case) if f.code == "node-paused")
     yield from _nodes(case, mesh)
 
 
 def _nodes(case: Case, mesh: Mesh) -> Iterator[Finding]:
     for node in sorted(case.swarm.nodes, key=lambda n: n.hostname):
-        if not node.ready:
+        if not node.ready and _keeps_containers(case, mesh, node):
+            yield on_node(
+                level=Level.BLOCKER,
+                code="node-not-ready",
+                node=node,
+                message=f"Node {node.hostname} is {node.state}, with containers on an ingress that is to be removed.",
+                remedy="Bring the node back, or remove it from the Swarm, then plan again.",
+            )
+        elif not node.ready:
             yield on_node(
                 level=Level.WARNING,
                 code="node-not-ready",
@@ -75,6 +83,11 @@ def _nodes(case: Case, mesh: Mesh) -> Iterator[Finding]:
             t.node_id == seen.node_id for key in case.swarm.own_service_ids for t in case.swarm.running_on(key)
         ):
             yield _own(case, seen.node_id)
+
+
+def _keeps_containers(case: Case, mesh: Mesh, node: Node) -> bool:
+    leaving = [network.id for network in mesh.replaced]
+    return any(t.node_id == node.id and t.may_be_on(*leaving) for t in case.swarm.swarm_tasks)
 
 
 def _restarts(case: Case, restarts: Sequence[NodeRestart]) -> Iterator[Finding]:

@@ -14,17 +14,16 @@ def repair(
     *,
     swarm: Swarm,
     restarts: Sequence[NodeRestart],
-    replaced: Network | None,
+    replaced: Sequence[Network],
     after: IngressSettings | None,
     effects: Sequence[Effect],
 ) -> tuple[str, ...]:
-    """One line each. ``replaced``: the ingress that is removed first; ``after`` None: none is created."""
+    """One line each. ``replaced``: the ingress networks that are removed first; ``after`` None: none is created."""
     lines = [line for restart in restarts for line in _restart(restart)]
     if after is not None:
         nodes = [node for node in sorted(swarm.nodes, key=lambda n: n.hostname) if node.ready]
         lines += commands.rebuild(
-            ingress_id=replaced.id if replaced else "",
-            old_name=replaced.name if replaced else "",
+            removed=replaced,
             after=after,
             releases=_releases(swarm, effects),
             nodes=nodes,

@@ -53,10 +53,11 @@ def wanted(
 ) -> IngressSettings:
     """The settings that the ingress shall have after: those of the one that is there, or was there last.
 
-    In this order: the Swarm's own; the removed one that a node still holds; ``last_known`` from the history;
-    Docker's default, or the next free subnet of its size where that overlaps something.
+    In this order: the Swarm's own, of several the one that services use; the removed one that a node still holds;
+    ``last_known`` from the history; Docker's default, or the next free subnet of its size where that overlaps
+    something.
     """
-    known = [n for n in (*swarm.ingress_networks, *swarm.stale_ingress_networks) if n.allocated]
+    known = [n for n in (*mesh.by_use(swarm), *swarm.stale_ingress_networks) if n.allocated]
     if known:
         return settings_of(known[0])
     if last_known is not None and last_known.subnet:
@@ -82,7 +83,7 @@ def build(
     """
     timings = timings or Timings()
     found = mesh.recognise(swarm)
-    kept = found.ingress if not found.replace else None
+    kept = found.ingress if not found.replaced else None
     after = settings_of(kept) if kept else resolved(request.settings)
     restarts = _restarts(found)
     effects = tuple(sorted(_effects(swarm, found, request, timings, list(history)), key=lambda e: e.service_name))
@@ -95,6 +96,7 @@ def build(
         before=settings_of(found.ingress) if found.ingress else ingress_plans.NO_INGRESS,
         after=after,
         ingress_id=found.ingress.id if found.ingress else "",
+        other_ingress_ids=tuple(network.id for network in found.replaced[:-1]),
         steps=laid,
         effects=effects,
         keeps_working=tuple(_keeps_working(swarm, effects)),
@@ -108,7 +110,7 @@ def build(
         commands=repair_commands.repair(
             swarm=swarm,
             restarts=restarts,
-            replaced=found.ingress if found.replace else None,
+            replaced=found.replaced,
             after=None if kept else after,
             effects=effects,
         ),
@@ -153,10 +155,10 @@ def restart_of(node: NodeMesh) -> NodeRestart:
 def _effects(
     swarm: Swarm, found: Mesh, request: IngressRequest, timings: Timings, history: list[ServiceHistory]
 ) -> Iterator[Effect]:
-    if found.replace:
+    if found.replaced:
         yield from ingress_plans.release_effects(swarm=swarm, request=request, timings=timings, history=history)
     services = [s for s in swarm.services if s.id in found.lost]
-    services += [] if found.replace else swarm.published_services
+    services += [] if found.replaced else swarm.published_services
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history)
     yield from (_effect(swarm, found, pace) for pace in paces.values())
 
@@ -214,9 +216,11 @@ def _steps(
     by_name = {step.name: step for step in laid}
     by_name["record"] = replace(by_name["record"], title=f"Record {_services(len(effects))}")
     # Where there is nothing to remove, making the ingress is what cannot be taken back.
-    by_name["create"] = replace(by_name["create"], point_of_no_return=not found.replace)
-    takes_off = ("release", "drain", "remove") if found.replace else ()
-    creates = ("create",) if found.replace or found.ingress is None else ()
+    by_name["create"] = replace(by_name["create"], point_of_no_return=not found.replaced)
+    if (number := len(found.replaced)) > 1:
+        by_name["remove"] = replace(by_name["remove"], title=f"Remove the {number} ingress networks")
+    takes_off = ("release", "drain", "remove") if found.replaced else ()
+    creates = ("create",) if found.replaced or found.ingress is None else ()
     names = ("check", "record", *takes_off, *creates, "publish", "verify")
     steps = [by_name[name] for name in names]
     asked = [

@@ -183,9 +183,10 @@ class SwarmTask:
     created_at: datetime | None = None
     state_at: datetime | None = None
 
-    def may_be_on(self, network_id: str) -> bool:
-        """Whether a container of this task may still be attached to the network, as far as a manager can tell."""
-        return network_id in self.network_ids and bool(self.node_id) and self.state not in LEFT_NETWORK
+    def may_be_on(self, *network_ids: str) -> bool:
+        """Whether a container of this task may still be attached to one of them, as far as a manager can tell."""
+        placed = bool(self.node_id) and self.state not in LEFT_NETWORK
+        return placed and any(network_id in self.network_ids for network_id in network_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

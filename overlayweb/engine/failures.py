@@ -24,6 +24,8 @@ from overlayweb.engine.errors import (
 _SERVER_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
 _RPC = re.compile(r"rpc error: code = (\w+) desc = ")
 _NO_LEADER = ("does not have a leader", "too few managers", "lost quorum")
+_ALONE = ("context deadline exceeded", "node lost leader status")
+_MAJORITY = "Bring more than half of the managers online; `docker info` on one of them lists their addresses."
 _STARTING = ("being prepared", "has trouble connecting")
 _NOT_A_MANAGER = ("not a swarm manager", "not part of a swarm")
 _LOCKED = ("needs to be unlocked",)
@@ -49,7 +51,9 @@ def answered(*, status: int, words: str, endpoint: Endpoint, doing: str) -> Engi
     if status < HTTPStatus.BAD_REQUEST:
         return not_understood(endpoint=endpoint, doing=doing)
     code, said = _split(words)
-    about_swarm = _about_swarm(said=said, endpoint=endpoint, doing=doing) if status >= _SERVER_ERROR else None
+    about_swarm = (
+        _about_swarm(code=code, said=said, endpoint=endpoint, doing=doing) if status >= _SERVER_ERROR else None
+    )
     if about_swarm is not None:
         return about_swarm
     kind = _kind(status=status, code=code, said=said)
@@ -79,11 +83,16 @@ def _kind(*, status: int, code: str, said: str) -> type[EngineError]:
     return EngineFault
 
 
-def _about_swarm(*, said: str, endpoint: Endpoint, doing: str) -> EngineError | None:
+def _about_swarm(*, code: str, said: str, endpoint: Endpoint, doing: str) -> EngineError | None:
     if _has(said, _NO_LEADER):
         return EngineFault(
-            f"Could not {doing}: the Swarm has no leader, since too few of its managers answer. Bring more than half"
-            " of the managers online; `docker node ls` on a manager names them."
+            f"Could not {doing}: the Swarm has no leader, since too few of its managers answer. {_MAJORITY}"
+        )
+    if code and _has(said, _ALONE):
+        # What a manager that has just lost its majority answers, up to 20 s later. [lab, engine 20.10.24]
+        return EngineFault(
+            f"Could not {doing}: the manager at {endpoint} did not hear enough of the other managers in time. Too few"
+            f" are online, or they are overloaded. {_MAJORITY} It may be done all the same; look before trying again."
         )
     if _has(said, _STARTING):
         return EngineFault(f"Could not {doing}: the manager at {endpoint} is starting or can not reach the others.")
@@ -111,7 +120,8 @@ def _no_answer(error: Exception, *, endpoint: Endpoint, limit_seconds: float) ->
     if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
         return (
             f"The engine at {endpoint} did not answer in time ({limit_seconds:g} s). Check that the machine is up"
-            " and not overloaded, and that no firewall drops the connection."
+            " and not overloaded, that no firewall drops the connection, and, if it is a manager, that more than half"
+            " of the managers are online."
         )
     return f"The connection to the engine at {endpoint} broke. Check that the Docker daemon is running there."
 

@@ -10,7 +10,7 @@ from typing import Any
 from overlayweb.simulator import images, mesh
 from overlayweb.simulator.daemons import Container, Daemon, Work
 from overlayweb.simulator.images import Image
-from overlayweb.simulator.records import Node, State, SwarmTask
+from overlayweb.simulator.records import Attachment, Node, State, SwarmTask
 from overlayweb.simulator.store import Store
 from overlayweb.simulator.times import Times
 
@@ -54,7 +54,7 @@ class Agents:
         """Have the engine look at its place in the ingress: take it in, or let it go."""
         if not daemon.connected:
             return
-        place = next((row for row in daemon.node.attachments.values() if row.network.ingress), None)
+        place = _ingress_of(daemon)
         if place is None:
             self._later(daemon, self._times.ingress_release, self._release, daemon)
         elif place.network.id != daemon.ingress_id:
@@ -62,11 +62,11 @@ class Agents:
             self._later(daemon, seconds, self._set_up, daemon)
 
     def _release(self, daemon: Daemon) -> None:
-        if not any(row.network.ingress for row in daemon.node.attachments.values()):
+        if _ingress_of(daemon) is None:
             mesh.release_ingress(daemon)
 
     def _set_up(self, daemon: Daemon) -> None:
-        place = next((row for row in daemon.node.attachments.values() if row.network.ingress), None)
+        place = _ingress_of(daemon)
         if place is not None:
             mesh.set_up_ingress(daemon, place.network, place.address, self._store.now)
 
@@ -268,3 +268,9 @@ class Agents:
     def _if_still(self, daemon: Daemon, boot: int, act: Callable[..., None], args: tuple[Any, ...]) -> None:
         if daemon.up and daemon.boot == boot:
             act(*args)
+
+
+def _ingress_of(daemon: Daemon) -> Attachment | None:
+    """Its place in the ingress; in the last one of several, as engines have it. Source: moby, executor.Configure."""
+    places = [row for row in daemon.node.attachments.values() if row.network.ingress]
+    return places[-1] if places else None

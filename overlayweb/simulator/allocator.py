@@ -140,8 +140,10 @@ class Allocator:
         if (service.spec.get("EndpointSpec") or {}).get("Mode") == "dnsrr":
             return []
         wanted = [row["Target"] for row in _networks(service.spec)]
-        if published.through_ingress(service.spec) and self.ingress is not None:
-            wanted.append(self.ingress.id)
+        if published.through_ingress(service.spec):
+            # What is on an ingress that the Swarm has stays there, though a new leader may have taken another one.
+            on = [key for key in service.vips if key in self._store.networks and self._store.networks[key].ingress]
+            wanted += on or ([self.ingress.id] if self.ingress is not None else [])
         return wanted
 
     def _allocate_service(self, service: Service) -> None:

@@ -14,6 +14,7 @@ from overlayweb.simulator.versions import ENGINES
 
 WORLD_VERBS = frozenset(
     {
+        "add_ingress",
         "add_node",
         "allow_allocation",
         "crash_node",

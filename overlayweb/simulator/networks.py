@@ -79,6 +79,9 @@ class Networks:
             raise ApiError(400, f"this engine simulates networks of the Swarm, not of driver {body.get('Driver')!r}")
         self._nodes.require_manager(view)
         network = self._made(body, name)
+        present = self._store.ingress()
+        if network.ingress and present is not None:
+            raise rpc("AlreadyExists", f"ingress network ({present.id}) is already present")
         self._store.add(network)
         self._events.say("network", "create", network)
         return {"Id": network.id, "Warning": ""}
@@ -86,6 +89,15 @@ class Networks:
     def found(self) -> None:
         """The ingress that a Swarm begins with."""
         self._store.add(self._made({"Ingress": True}, "ingress"))
+
+    def add_ingress(self, name: str, subnet: str, *, preferred: bool) -> str:
+        """Add one beside the one that is there, whose id is the lower one if a new leader shall prefer it."""
+        network = self._made({"Ingress": True, "IPAM": {"Config": [{"Subnet": subnet}]}}, name)
+        others = [row.id for row in self._store.networks.values() if row.ingress]
+        while any((network.id < other) is not preferred for other in others):
+            network.id = self._store.names.swarm_id()
+        self._store.add(network)
+        return network.id
 
     def remove(self, ref: str, view: str) -> None:
         """DELETE /networks/{id}. Of the ingress only specs are asked, never whether containers are on it."""
@@ -142,9 +154,6 @@ class Networks:
         if ingress and body.get("Attachable"):
             raise rpc("InvalidArgument", "ingress network cannot be attachable")
         configs = [_config(raw, strict=not self._nodes.old) for raw in (body.get("IPAM") or {}).get("Config") or ()]
-        present = self._store.ingress()
-        if ingress and present is not None:
-            raise rpc("AlreadyExists", f"ingress network ({present.id}) is already present")
         spec = {
             "Labels": dict(body.get("Labels") or {}),
             "Options": {key: str(value) for key, value in (body.get("Options") or {}).items()},

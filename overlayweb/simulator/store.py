@@ -90,8 +90,9 @@ class Store:
         return text
 
     def ingress(self) -> Network | None:
-        """The ingress that the Swarm has, allocated or not."""
-        return next((network for network in self.networks.values() if network.ingress), None)
+        """The ingress that the Swarm has, allocated or not; of several the one that a new leader takes."""
+        found = (network for network in self.networks.values() if network.ingress)
+        return min(found, key=lambda network: network.id, default=None)
 
     def _table(self, record: Record) -> dict[str, Any]:
         tables: dict[type[Record], dict[str, Any]] = {

@@ -345,6 +345,14 @@ class World:
         """The network is back. The node still holds what it held."""
         self._nodes.reconnect(name)
 
+    def add_ingress(self, name: str, subnet: str, *, preferred: bool = False) -> str:
+        """Put another ingress beside the one that is there, as no call of the API does; returns its id.
+
+        It gets no addresses until the leader begins anew, who then takes the one with the lowest id: this, if
+        ``preferred``. Source: swarmkit, manager/allocator/network.go.
+        """
+        return self._networks.add_ingress(name, subnet, preferred=preferred)
+
     def edit_service(self, ref: str, path: str, value: Any) -> None:
         """Change one part of a service's spec as a stranger would: ``TaskTemplate.ContainerSpec.Env``; None removes."""
         service = self._services.find(ref)

@@ -226,7 +226,7 @@ def read(
 
 def _makes_ingress(cluster: Cluster) -> bool:
     found = cluster.mesh()
-    return found is None or found.replace or found.ingress is None
+    return found is None or bool(found.replaced) or found.ingress is None
 
 
 def _first(cluster: Cluster, kind: str) -> IngressSettings:

@@ -19,10 +19,14 @@ def plan_of(context: Context) -> IngressPlan:
     return IngressPlan.of(context.plan)
 
 
+def aims_forward(context: Context) -> bool:
+    """Whether this pass makes what the plan wants. Each of a repair does: what it found does not work."""
+    return context.current_pass is Pass.FORWARD or context.plan.kind == repair_plans.KIND
+
+
 def target_settings(context: Context) -> IngressSettings:
-    """What the ingress shall be in this pass. A repair wants the same in each: what it found does not work."""
-    forward = context.current_pass is Pass.FORWARD or context.plan.kind == repair_plans.KIND
-    return plan_of(context).after if forward else plan_of(context).before
+    """What the ingress shall be in this pass."""
+    return plan_of(context).after if aims_forward(context) else plan_of(context).before
 
 
 def existing(context: Context) -> list[Network]:
@@ -34,35 +38,32 @@ def existing(context: Context) -> list[Network]:
     return [network for network in listed if not network.allocated or context.engine.is_registered(network.id)]
 
 
-def current_id(context: Context) -> str:
-    """The full id of the ingress network, "" when there is none."""
+def current_ids(context: Context) -> tuple[str, ...]:
+    """The full ids of the ingress networks: one, if all is well, and () when there is none."""
+    return tuple(network.id for network in existing(context))
+
+
+def to_remove(context: Context) -> list[Network]:
+    """What has to go in this pass and is there still, in order. Raises StepFailedError for one not ours to remove."""
+    planned = plan_of(context).ingress_ids
     found = existing(context)
-    return found[0].id if found else ""
+    old = sorted((n for n in found if n.id in planned), key=lambda n: planned.index(n.id))
+    made = [n for n in found if _is_made(context, n, Pass.FORWARD)]
+    restored = [n for n in found if _is_made(context, n, Pass.RESTORE)]
+    strange = [n for n in found if n not in (*old, *made, *restored)]
+    if not strange:
+        return old if aims_forward(context) else made
+    named = f"{strange[0].name} {subnet_of(strange[0])} (id {strange[0].id[:12]})"
+    if context.ledger.job().point_passed or context.current_pass is not Pass.FORWARD:
+        what = "Remove it by its id and continue, or keep it and close the job."
+        raise StepFailedError(f"The ingress {named} was made by somebody else. {what}")
+    raise StepFailedError(f"Somebody made the ingress {named} meanwhile. Plan again.")
 
 
-def to_remove(context: Context, found: list[Network]) -> Network | None:
-    """The ingress that has to go in this pass, or None. Raises StepFailedError for one that is not ours to remove."""
-    if not found:
-        return None
-    if len(found) > 1:
-        raise StepFailedError("There are two ingress networks. Nothing is removed until one is taken away by hand.")
-    network = found[0]
-    if context.current_pass is Pass.FORWARD:
-        if network.id == plan_of(context).ingress_id:
-            return network
-        if _is_ours(context, network):
-            return None
-        raise StepFailedError(f"Somebody replaced the ingress by {network.name} {subnet_of(network)}. Plan again.")
-    if network.id == plan_of(context).ingress_id or _restored(context, network):
-        return None
-    if _is_ours(context, network):
-        return network
-    raise StepFailedError(f"The ingress {network.name} {subnet_of(network)} was made by somebody else. Decide by hand.")
-
-
-def refuse_while_used(context: Context, network: Network) -> None:
+def refuse_while_used(context: Context, networks: list[Network]) -> None:
     """The engine looks at specs only; what wedges a cluster is a container that is still attached."""
-    nodes = [t.node_id for t in context.engine.swarm_tasks() if t.may_be_on(network.id)]
+    ids = [network.id for network in networks]
+    nodes = [t.node_id for t in context.engine.swarm_tasks() if t.may_be_on(*ids)]
     if waiting := still_on(context, nodes):
         raise StepFailedError(f"Containers came back onto the ingress. {waiting}.")
     publishing = [s.name for s in context.engine.services() if specs.publishes_through_ingress(s.spec)]
@@ -84,7 +85,7 @@ def created(context: Context, settings: IngressSettings) -> Network:
     def attempt() -> str:
         if _take_listed(context, made):
             return ""
-        labels = {JOB_LABEL: _mark(context, context.current_pass)}
+        labels = {JOB_LABEL: _mark(context, _target(context))}
         context.ledger.intend(context.step, create=settings.subnet)
         try:
             context.engine.create_ingress(settings=settings, labels=labels)
@@ -151,19 +152,20 @@ def subnet_of(network: Network) -> str:
 
 def any_of_ours(context: Context, found: list[Network]) -> bool:
     """Whether this job made one of them on its way forward."""
-    return any(_is_ours(context, network) for network in found)
+    return any(_is_made(context, network, Pass.FORWARD) for network in found)
 
 
-def _is_ours(context: Context, network: Network) -> bool:
-    return (JOB_LABEL, _mark(context, Pass.FORWARD)) in network.labels
+def _target(context: Context) -> Pass:
+    return Pass.FORWARD if aims_forward(context) else Pass.RESTORE
 
 
-def _restored(context: Context, network: Network) -> bool:
-    return (JOB_LABEL, _mark(context, Pass.RESTORE)) in network.labels
+def _is_made(context: Context, network: Network, way: Pass) -> bool:
+    """Whether this job made it, aiming that way."""
+    return (JOB_LABEL, _mark(context, way)) in network.labels
 
 
-def _mark(context: Context, current_pass: Pass) -> str:
-    return f"{context.job.pk}" if current_pass is Pass.FORWARD else f"{context.job.pk}-restored"
+def _mark(context: Context, way: Pass) -> str:
+    return f"{context.job.pk}" if way is Pass.FORWARD else f"{context.job.pk}-restored"
 
 
 def _take_listed(context: Context, made: list[Network]) -> bool:
@@ -182,9 +184,9 @@ def _refuse_taken_name(context: Context, name: str) -> None:
 
 def _adopted(context: Context, found: list[Network]) -> Network:
     if len(found) > 1:
-        raise OperatorNeededError(["There are two ingress networks. Remove one by its id, then continue."])
+        ids = ", ".join(network.id for network in found if not _is_made(context, network, _target(context)))
+        raise OperatorNeededError([f"Somebody else made another ingress. Remove it by its id, {ids}, then continue."])
     network = found[0]
-    ours = _is_ours(context, network) if context.current_pass is Pass.FORWARD else _restored(context, network)
-    if ours or network.id == plan_of(context).ingress_id:
+    if _is_made(context, network, _target(context)) or network.id == plan_of(context).ingress_id:
         return network
     raise StepFailedError(f"Somebody else made the ingress {network.name} {subnet_of(network)} meanwhile.")

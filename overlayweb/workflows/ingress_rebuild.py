@@ -14,6 +14,7 @@ from functools import partial
 from overlayweb.domain import ingress_plans
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressPlan, Plan, PlannedStep, Strategy
+from overlayweb.domain.swarm import Network
 from overlayweb.engine.errors import NotFound, Refused
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, ingress_network, peers, problems, release, snapshots
@@ -110,11 +111,11 @@ def record(context: Context) -> str:
 def take_off(context: Context) -> str:
     """Take the services off the ingress, slow stoppers first, so that all have drained together."""
     rows = _rows(context, skip_untouched=False)
-    net = ingress_network.current_id(context)
+    nets = ingress_network.current_ids(context)
     for row in sorted(rows, key=lambda row: row.release_after_seconds):
         if row.state in {State.RELEASING, State.OFF, State.GONE} and context.current_pass is Pass.FORWARD:
             continue
-        _wait_for_turn(context, row, rows, net)
+        _wait_for_turn(context, row, rows, nets)
         context.pulse()
         changed = release.write(context, row, release.off_ingress(row))
         if row.state == State.GONE or (row.state == State.OFF and not changed):
@@ -134,16 +135,16 @@ def take_off(context: Context) -> str:
 def drain(context: Context) -> str:
     """Wait until every Swarm task has verifiably left the old ingress, on every node. Twice in a row."""
     rows = _rows(context, skip_untouched=False)
-    net = ingress_network.current_id(context)
-    if not net:
+    nets = ingress_network.current_ids(context)
+    if not nets:
         return "There is no ingress to leave"
     clean = 0
 
     def look() -> str:
         nonlocal clean
         swarm_tasks = context.engine.swarm_tasks()
-        release.watch_leaving(context, rows, swarm_tasks, net)
-        waiting = ingress_network.still_on(context, [t.node_id for t in swarm_tasks if t.may_be_on(net)])
+        release.watch_leaving(context, rows, swarm_tasks, nets)
+        waiting = ingress_network.still_on(context, [t.node_id for t in swarm_tasks if t.may_be_on(*nets)])
         clean = 0 if waiting else clean + 1
         return waiting if waiting or clean > 1 else context.step.detail or "Looking once more"
 
@@ -154,12 +155,17 @@ def drain(context: Context) -> str:
 
 
 def remove(context: Context) -> str:
-    """Remove the ingress by its id and wait until this manager has let go of it. The point of no return."""
-    found = ingress_network.existing(context)
-    target = ingress_network.to_remove(context, found)
-    if target is None:
-        return "It is gone already"
-    ingress_network.refuse_while_used(context, target)
+    """Remove the ingress by its id, or one after the other where a repair found several. The point of no return."""
+    gone = []
+    while there := ingress_network.to_remove(context):
+        ingress_network.refuse_while_used(context, there)
+        _remove(context, there[0], is_first=len(there) == len(ingress_network.plan_of(context).ingress_ids))
+        gone.append(f"{there[0].name} {ingress_network.subnet_of(there[0])} is gone")
+    return ", ".join(gone) or "It is gone already"
+
+
+def _remove(context: Context, target: Network, *, is_first: bool) -> None:
+    """Remove it and wait until this manager has let go of it. ``is_first``: none that was planned is gone yet."""
     context.pulse()
     context.ledger.pass_point_of_no_return(context.step)
     context.ledger.intend(context.step, remove=target.id)
@@ -168,18 +174,17 @@ def remove(context: Context) -> str:
     except NotFound:
         pass  # gone, which is what we want
     except Refused as error:
-        if context.current_pass is Pass.FORWARD:
+        if context.current_pass is Pass.FORWARD and is_first:
             context.ledger.take_back_point(context.step)
         raise StepFailedError(f"The engine refuses to remove the ingress: {error}") from error
     waiting = context.wait(
-        "gone",
+        f"gone {target.id}",
         lambda: ingress_network.still_there(context, target),
         seconds=ingress_network.REMOVE_SECONDS,
         every=LOOK_SECONDS,
     )
     if waiting:
         raise StepFailedError(f"{waiting}. Restart dockerd on the manager, which holds on to it.")
-    return f"{target.name} {ingress_network.subnet_of(target)} is gone"
 
 
 def create(context: Context) -> str:
@@ -243,13 +248,13 @@ def verify(context: Context) -> str:
         if row.state != State.GONE:
             context.pulse()
             release.write(context, row, lambda spec: spec)
-    net = ingress_network.current_id(context)
-    context.wait("peers", lambda: peers.waiting_for(context, net), seconds=PEERS_SECONDS, every=0.5)
+    nets = ingress_network.current_ids(context)
+    context.wait("peers", lambda: peers.waiting_for(context, nets), seconds=PEERS_SECONDS, every=0.5)
     peers.take_nudges_off(context)
     # Whoever says "go on" has just mended something: what starts because of that gets the time to.
     patience = MENDED_SECONDS if context.step.attempts > 1 else STRENGTH_SECONDS
     context.wait("strength", Strength(context, rows), seconds=patience)
-    wrong = [*problems.of_ingress(context), *problems.of_peers(context, net), *problems.of_services(context, rows)]
+    wrong = [*problems.of_ingress(context), *problems.of_peers(context, nets), *problems.of_services(context, rows)]
     if wrong:
         raise OperatorNeededError(wrong)
     kept = sum(bool(row.edited) for row in rows)
@@ -266,14 +271,14 @@ def _recorded(count: int) -> str:
     return f"{count} {'service' if count == 1 else 'services'} and the old ingress, saved before anything changes"
 
 
-def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], net: str) -> None:
+def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], nets: tuple[str, ...]) -> None:
     """Wait until the row's time has come, following those that are released already."""
     if context.current_pass is not Pass.FORWARD:
         return
     started = context.step.started_at or context.now()
     while (left := row.release_after_seconds - (context.now() - started).total_seconds()) > 0:
         context.ledger.progress(context.step, f"{row.name} stops quickly and stays up until the slow ones are ready")
-        release.watch_leaving(context, rows, context.engine.swarm_tasks(), net)
+        release.watch_leaving(context, rows, context.engine.swarm_tasks(), nets)
         context.sleep(min(left, 0.5))
 
 

@@ -2,10 +2,11 @@
 
 A node that holds an ingress which the Swarm has removed lets go of it in one way only: its engine is restarted. So
 the job names the node and the command, gives itself back, and looks again every few seconds until the node no longer
-holds it; nobody has to say so. Then it takes away an ingress that Swarm cannot use, makes the one that is missing,
-gives services back what they lost, and verifies. A node that does not join in the end is named in the same way.
+holds it; nobody has to say so. Then it takes away an ingress that Swarm cannot use, or all where there are several,
+makes the one that is missing, gives services back what they lost, and verifies. A node that does not join in the end is
+named in the same way.
 
-Ways back: until the ingress is removed or made nothing is lost by putting back what was written (PUT_BACK); after that
+Ways back: until an ingress is removed or made nothing is lost by putting back what was written (PUT_BACK); after that
 the way back is the same as the way forward (RESTORE).
 """
 
@@ -49,7 +50,11 @@ class MeshRepair:
         """The plan's own steps forward; on the way back those that end with a working ingress, or put specs back."""
         if current_pass is Pass.FORWARD:
             return plan.steps
-        wanted = ("put-back",) if current_pass is Pass.PUT_BACK else ("create", "publish", "verify")
+        takes_off = any(step.name == "remove" for step in plan.steps)
+        if current_pass is Pass.PUT_BACK:
+            wanted = [*(["bring-back"] if takes_off else []), "put-back"]
+        else:
+            wanted = [*(["remove"] if takes_off else []), "create", "publish", "verify"]
         return tuple(PlannedStep(name=name, title=_BACK_TITLES[name], expected_seconds=5.0) for name in wanted)
 
     def run(self, name: str, context: Context) -> str:
@@ -202,12 +207,17 @@ def _leader_once_more(context: Context) -> list[str]:
 
 
 def put_back(context: Context) -> str:
-    """Give every service that was written the spec that it had when the job began."""
+    """Give every service that was written the spec that it had when the job began, but for ports that Swarm chose.
+
+    Those of services that were taken off stay written out: taking the numbers out again restarts their containers.
+    """
     rows = [row for row in context.job.services.all() if release.was_touched(row)]
     for row in rows:
-        if row.target != row.original and not row.edited:
+        if row.strategy == Strategy.AUTOMATIC and row.target != row.original and not row.edited:
             context.ledger.change_service(row, step=context.step, target=row.original)
-        release.write(context, row, lambda spec: spec)
+        if row.state != State.GONE:
+            release.write(context, row, lambda spec: spec)
+    peers.take_nudges_off(context)
     return f"{len(rows)} of {len(rows)}"
 
 
@@ -297,7 +307,7 @@ def _not_joined(context: Context) -> str:
     away = _away(context)
     if not away:
         return ""
-    peers.nudge_again(context, ingress_network.current_id(context))
+    peers.nudge_again(context, ingress_network.current_ids(context))
     return "Waiting for the ingress on " + ", ".join(node.hostname for node in away)
 
 
@@ -332,10 +342,13 @@ _STEPS: dict[str, Callable[[Context], str]] = {
     "create": create,
     "publish": publish,
     "verify": verify,
+    "bring-back": ingress_rebuild.publish,
     "put-back": put_back,
 }
 _BACK_TITLES = {
+    "bring-back": "Bring services back",
     "put-back": "Put back what was written",
+    "remove": "Remove what does not work",
     "create": "Create the ingress",
     "publish": "Bring services back",
     "verify": "Verify and restore settings",

@@ -5,14 +5,14 @@ Swarm stops an update, or time is up, every service that was written gets its ne
 else changes meanwhile is kept. Each step looks first, so that it can be run again from anywhere.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from overlayweb.domain import attaching, connect_plans
 from overlayweb.domain.connect_plans import ConnectPlan
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.specs import Spec, differences, same
-from overlayweb.domain.swarm import Mode, Service, SwarmTask
+from overlayweb.domain.swarm import Mode, Service
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
@@ -154,8 +154,8 @@ def _look(context: Context, row: JobService) -> str:
     own = [task for task in context.engine.swarm_tasks() if task.service_id == row.service_id]
     on, off = _on_and_off(context, row, service)
     running = [task for task in own if task.state == "running" and task.desired_state == "running"]
-    right = sum(on <= {*task.network_ids} and not _may_be_on(task, off) for task in running)
-    lingering = any(_may_be_on(task, off) for task in own)
+    right = sum(on <= {*task.network_ids} and not task.may_be_on(*off) for task in running)
+    lingering = any(task.may_be_on(*off) for task in own)
     over = service.update_state not in _UNDER_WAY and right == len(running) and right >= _needed(row, service)
     if over and not lingering:
         context.ledger.change_service(
@@ -183,10 +183,6 @@ def _on_and_off(context: Context, row: JobService, service: Service) -> tuple[se
     concerned = {*attach, *detach}
     on = concerned & {*service.network_ids}
     return on, concerned - on
-
-
-def _may_be_on(swarm_task: SwarmTask, networks: Collection[str]) -> bool:
-    return any(swarm_task.may_be_on(key) for key in networks)
 
 
 def _problem(context: Context, row: JobService) -> str:

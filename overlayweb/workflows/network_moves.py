@@ -129,7 +129,7 @@ class Moving:
 
     def _lingers(self, swarm_task: SwarmTask) -> bool:
         """Whether it may be on a network of the job that its service is off."""
-        return any(swarm_task.may_be_on(key) for key in self._move.known - {*self._wanted})
+        return swarm_task.may_be_on(*self._move.known - {*self._wanted})
 
 
 def _needed(row: JobService, service: Service) -> int:

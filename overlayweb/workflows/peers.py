@@ -28,35 +28,35 @@ def take_nudges_off(context: Context) -> None:
             context.engine.label_node(node_id=node.id, key=NUDGE_LABEL, value=None)
 
 
-def missing(context: Context, net: str) -> list[Node]:
+def missing(context: Context, nets: tuple[str, ...]) -> list[Node]:
     """Ready nodes that have not joined the ingress: those whose address is not among its peers.
 
     Behind NAT, where no peer has the address of a node, only the count tells. It tells nothing elsewhere: a node
     that is down, or has left, may still be a peer.
     """
-    network = context.engine.network(net) if net else None
+    found = [network for network in map(context.engine.network, nets) if network is not None]
     nodes = context.engine.nodes()
     expected = [node for node in nodes if node.ready]
-    if network is None:
+    if not found:
         return expected
-    peers = set(network.peers)
+    peers = {address for network in found for address in network.peers}
     if peers.isdisjoint(node.address for node in nodes) and len(peers) >= len(expected):
         return []
     return [node for node in expected if node.address not in peers]
 
 
-def nudge_again(context: Context, net: str) -> None:
+def nudge_again(context: Context, nets: tuple[str, ...]) -> None:
     """Nudge once more, not more often than every few seconds, if a node is missing."""
     if context.now().timestamp() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
         return
-    if missing(context, net):
+    if missing(context, nets):
         nudge(context)
 
 
-def waiting_for(context: Context, net: str) -> str:
+def waiting_for(context: Context, nets: tuple[str, ...]) -> str:
     """Which nodes are missing, in words; nudges them again. "" when all have joined."""
-    away = missing(context, net)
+    away = missing(context, nets)
     if not away:
         return ""
-    nudge_again(context, net)
+    nudge_again(context, nets)
     return "Waiting for the new ingress on " + ", ".join(node.hostname for node in away)

@@ -22,7 +22,7 @@ def of_ingress(context: Context) -> list[str]:
     return [f"There is {count} where there must be one."]
 
 
-def of_peers(context: Context, net: str) -> list[str]:
+def of_peers(context: Context, nets: tuple[str, ...]) -> list[str]:
     """Nodes that have not joined the ingress, and those that went away since the check, when all were ready."""
     away = [
         f"{node.hostname} ({node.address}) is {node.state}, so it still holds the old ingress: when it is back, run "
@@ -33,7 +33,7 @@ def of_peers(context: Context, net: str) -> list[str]:
     return away + [
         f"{node.hostname} ({node.address}) has not joined the new ingress: run `systemctl restart docker` there, "
         "then continue."
-        for node in peers.missing(context, net)
+        for node in peers.missing(context, nets)
     ]
 
 

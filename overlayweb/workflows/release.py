@@ -92,11 +92,13 @@ def _gone(context: Context, row: JobService) -> None:
         )
 
 
-def watch_leaving(context: Context, rows: Iterable[JobService], swarm_tasks: Iterable[SwarmTask], net: str) -> None:
-    """Follow the released services: how many containers of each are still on the network."""
+def watch_leaving(
+    context: Context, rows: Iterable[JobService], swarm_tasks: Iterable[SwarmTask], nets: tuple[str, ...]
+) -> None:
+    """Follow the released services: how many containers of each are still on one of the networks."""
     left: dict[str, int] = {}
     for swarm_task in swarm_tasks:
-        if swarm_task.may_be_on(net):
+        if swarm_task.may_be_on(*nets):
             left[swarm_task.service_id] = left.get(swarm_task.service_id, 0) + 1
     for row in rows:
         if row.state != State.RELEASING:
@@ -115,11 +117,14 @@ def watch_leaving(context: Context, rows: Iterable[JobService], swarm_tasks: Ite
             context.ledger.change_service(row, step=context.step, containers_now=containers)
 
 
-def watch_starting(context: Context, rows: Iterable[JobService], swarm_tasks: Iterable[SwarmTask], net: str) -> None:
-    """Follow the published services: how many containers of each run on the network."""
+def watch_starting(
+    context: Context, rows: Iterable[JobService], swarm_tasks: Iterable[SwarmTask], nets: tuple[str, ...]
+) -> None:
+    """Follow the published services: how many containers of each run on one of the networks."""
     running: dict[str, int] = {}
     for swarm_task in swarm_tasks:
-        if swarm_task.state == "running" and swarm_task.desired_state == "running" and net in swarm_task.network_ids:
+        runs = swarm_task.state == "running" and swarm_task.desired_state == "running"
+        if runs and swarm_task.may_be_on(*nets):
             running[swarm_task.service_id] = running.get(swarm_task.service_id, 0) + 1
     for row in rows:
         if row.state != State.STARTING:

@@ -15,13 +15,13 @@ class Strength:
     def __init__(self, context: Context, rows: Sequence[JobService]) -> None:
         self.context = context
         self.rows = rows
-        self.net = ingress_network.current_id(context)
+        self.nets = ingress_network.current_ids(context)
 
     def __call__(self) -> str:
         """What is still waited for, in words; "" when every service is at full strength."""
-        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.net)
+        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.nets)
         waiting = [row for row in self.rows if row.state == State.STARTING]
         if not waiting:
             return ""
-        peers.nudge_again(self.context, self.net)
+        peers.nudge_again(self.context, self.nets)
         return "Waiting for " + ", ".join(f"{r.name} ({r.containers_now} of {r.containers_before})" for r in waiting)

@@ -10,7 +10,7 @@ from overlayweb.domain import ingress_plans, mesh, planners, repair_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.mesh import Presence
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
-from overlayweb.domain.swarm import NodeView, Service, Swarm, SwarmTask
+from overlayweb.domain.swarm import Mode, Network, NodeView, Service, Swarm, SwarmTask
 from tests.domain.builders import (
     NOW,
     make_ingress,
@@ -140,8 +140,8 @@ def test_an_ingress_that_serves_nobody_is_replaced() -> None:
     assert codes(unallocated) == ["ingress-unallocated", "service-new"]
     assert codes(late) == ["ingress-late", "service-new"]
     served = replace(WEB, vips=((late.ingress_networks[0].id, "10.0.0.5/24"),))
-    assert not mesh.recognise(make_swarm(services=[served], swarm_tasks=waiting(served))).replace
-    assert not mesh.recognise(make_swarm(services=[WEB])).replace
+    assert not mesh.recognise(make_swarm(services=[served], swarm_tasks=waiting(served))).replaced
+    assert not mesh.recognise(make_swarm(services=[WEB])).replaced
 
 
 def test_a_service_waits_beside_its_old_containers_and_not_for_another_network() -> None:
@@ -154,11 +154,76 @@ def test_a_service_waits_beside_its_old_containers_and_not_for_another_network()
     assert mesh.recognise(other).waiting == ()
 
 
-def test_two_ingress_networks_of_the_swarm_are_for_a_person() -> None:
-    swarm = make_swarm(networks=[NEW])
+FIRST = make_ingress("10.5.0.0/24", id="aaa")
+
+
+def twice(*others: Network, on: Network = NEW, **changes: Any) -> Swarm:
+    """The service has its address and its containers on one of two ingress networks, or of more."""
+    web = replace(WEB, vips=((on.id, "10.11.0.5/24"),))
+    rows = [make_swarm_task(web, n, network_ids=(on.id,)) for n in (1, 2, 3)]
+    networks = [NEW, *others]
+    return make_swarm(**{"ingress": FIRST, "networks": networks, "services": [web], "swarm_tasks": rows, **changes})
+
+
+def test_of_two_ingress_networks_both_are_removed_and_the_settings_of_the_used_one_kept() -> None:
+    swarm = twice()
     assert codes(swarm) == ["ingress-twice"]
-    assert not mesh.recognise(swarm).repairable
-    assert [finding.code for finding in plan_of(swarm).blockers] == ["ingress-twice"]
+    (finding,) = mesh.recognise(swarm).findings
+    assert "2 ingress networks: ingress 10.11.0.0/24 (id ingressnew), ingress 10.5.0.0/24 (id aaa)" in finding.message
+    assert finding.remedy.endswith("makes one with the settings of ingress 10.11.0.0/24.")
+    plan = repair_plans.build(swarm=swarm, request=IngressRequest(settings=repair_plans.wanted(swarm=swarm)))
+    assert (plan.before.subnet, plan.after.subnet) == ("10.11.0.0/24", "10.11.0.0/24")
+    assert plan.ingress_ids == (FIRST.id, NEW.id)
+    assert {"release", "drain", "remove", "create", "publish"} < {step.name for step in plan.steps}
+    assert [step.title for step in plan.steps if step.point_of_no_return] == ["Remove the 2 ingress networks"]
+    assert plan.effects[0].strategy in {Strategy.STOP, Strategy.UNPUBLISH}
+    assert plan.blockers == ()
+
+
+def test_the_used_one_is_told_by_addresses_then_containers_then_allocation_then_the_lowest_id() -> None:
+    unused = make_swarm(ingress=NEW, networks=[FIRST], services=[], swarm_tasks=[])
+    alone = make_swarm(ingress=NEW, networks=[make_ingress("", id="aaa")], services=[], swarm_tasks=[])
+    run_on_new = replace(twice(), services=(WEB,))
+    elsewhere = replace(run_on_new, services=(replace(WEB, vips=((FIRST.id, "10.5.0.5/24"),)),))
+    found = [mesh.by_use(swarm)[0].id for swarm in (elsewhere, run_on_new, alone, unused)]
+    assert found == [FIRST.id, NEW.id, NEW.id, FIRST.id]
+
+
+def test_without_any_that_is_allocated_the_settings_are_the_latest_known() -> None:
+    swarm = make_swarm(ingress=make_ingress("", id="aaa"), networks=[make_ingress("", id="bbb")], services=[])
+    known = IngressSettings(subnet="10.77.0.0/24")
+    assert mesh.recognise(swarm).findings[0].remedy == "The repair removes all of them and makes one."
+    assert repair_plans.wanted(swarm=swarm, last_known=known) == known
+
+
+def test_a_third_ingress_voids_the_plan_and_a_service_that_moves_to_the_other_one_does_not() -> None:
+    before = plan_of(twice())
+    third = planners.drift(before=before, now=plan_of(twice(make_ingress("10.6.0.0/24", id="zzz"))))
+    assert third == ("Ingress ingress (3) has been created.",)
+    assert planners.drift(before=before, now=plan_of(twice(on=FIRST))) == ()
+
+
+def test_both_are_removed_by_hand_in_the_order_of_the_job() -> None:
+    lines = plan_of(twice()).commands
+    removals = [line for line in lines if "network rm" in line]
+    assert removals == ["echo y | docker network rm aaa", "echo y | docker network rm ingressnew"]
+    assert "# Wait until docker network inspect finds neither aaa nor ingressnew nor ingress." in lines
+    assert lines.index(removals[0]) < next(n for n, line in enumerate(lines) if "network create" in line)
+
+
+def test_what_keeps_containers_on_one_of_the_two_forbids_the_repair() -> None:
+    away = [make_node("node1"), make_node("node2", state="down"), make_node("node3")]
+    paused = [make_node("node1"), make_node("node2", availability="pause"), make_node("node3")]
+    agent = replace(WEB, mode=Mode.GLOBAL)
+    assert [f.code for f in plan_of(twice(nodes=away)).blockers] == ["node-not-ready"]
+    assert [f.code for f in plan_of(twice(nodes=paused, services=[agent])).blockers] == ["node-paused"]
+    assert plan_of(twice(nodes=away, swarm_tasks=[])).blockers == ()
+
+
+def test_a_node_that_is_stale_besides_is_restarted_first() -> None:
+    view = NodeView(node_id="id-node3", hostname="node3", observed_at=NOW, ingress_ids=("gone",))
+    names = [step.name for step in plan_of(twice(node_views=(view,))).steps]
+    assert names[2:6] == ["restart-1", "restart-2", "release", "drain"]
 
 
 def test_ports_are_lost_only_when_the_last_update_took_nothing_else_and_there_is_no_ingress() -> None:
@@ -261,7 +326,7 @@ def test_nodes_that_come_back_void_no_plan_and_a_changed_service_does() -> None:
 def test_a_plan_keeps_its_hash_on_its_way_through_the_database() -> None:
     from overlayweb.models import codec
 
-    for swarm in (wedged(), make_swarm(ingress=None, services=[lost()])):
+    for swarm in (wedged(), twice(), make_swarm(ingress=None, services=[lost()])):
         plan = plan_of(swarm)
         assert codec.load(codec.dump(plan), IngressPlan).sha256 == plan.sha256
 

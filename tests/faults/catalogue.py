@@ -52,6 +52,8 @@ WAYS = (
     *itertools.product(("stop", "unpublish"), ENDINGS),
     ("repair", "forward"),
     ("repair", "cancelled"),
+    ("repair_twice", "forward"),
+    ("repair_twice", "cancelled"),
     ("connect", "forward"),
     ("connect", "cancelled"),
     ("containers", "forward"),

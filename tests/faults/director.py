@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connections
 
 from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.engine import connection
 from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
@@ -42,6 +43,7 @@ SAID_FULL = "a worker said whose disk is full, and what to do"
 VISITS = 4
 """So often the operator does what a job asks for."""
 
+_REMOVE = re.compile(r"\(id (\w+)\) was made by somebody else. Remove it by its id")
 _RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
 
 
@@ -323,10 +325,14 @@ class Run:
         self.story.visits.append(" ".join(job.attention))
         asked = [sentence for sentence in job.attention if _RESTART.search(sentence)]
         named = [name for name in self.template.simulation.world.node_names if any(name in said for said in asked)]
-        if not named and not self._crashed:
+        strange = _REMOVE.findall(self.story.visits[-1])
+        if not named and not strange and not self._crashed:
             self.story.problems.append(f"asks for nothing that can be done: {job.attention}")
             return False
-        for name in named or sorted(self._crashed):
+        for network_id in strange:
+            with connection.connect(connection.Endpoint(url=self.engine.socket)) as engine:
+                engine.remove_network(network_id)
+        for name in named or ([] if strange else sorted(self._crashed)):
             self.restart(name)
         self.shared.pass_(20.0)
         jobs.resume(job=job, person=User.objects.get(username="ben"), now=self.now)
@@ -366,6 +372,10 @@ class Run:
         self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
         self.story.edited.append(service)
 
+    def add_ingress(self, name: str) -> None:
+        """A stranger puts another ingress there, behind the API."""
+        self.engine.control("add_ingress", name=name, subnet="10.71.0.0/24")
+
     def refuse(self) -> None:
         """What the job asks for is never allocated."""
         for subnet in stages.ASKED_FOR:
@@ -393,6 +403,7 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "crash": Run.crash,
     "daemon": Run.restart,
     "edit": Run.edit,
+    "ingress": Run.add_ingress,
     "refuse": lambda run, _: run.refuse(),
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),

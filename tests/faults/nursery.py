@@ -29,6 +29,7 @@ class Report:
     scenario: str
     problems: list[str] = field(default_factory=list)
     status: str = ""
+    outcome: str = ""
     done: list[str] = field(default_factory=list)
     visits: list[str] = field(default_factory=list)
     resumed_after: list[float] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Nursery:
         try:
             story = run.play()
             report.problems = story.problems or verdict.problems(run)
-            report.status, report.done = story.status, story.done
+            report.status, report.outcome, report.done = story.status, run.job().outcome, story.done
             report.visits, report.resumed_after = story.visits, story.resumed_after
             report.told = [*map(str, run.job().events.order_by("seq"))] if report.problems else []
         except Exception:  # noqa: BLE001  # a run that breaks is a run that failed

@@ -127,16 +127,18 @@ def _of_published(now: Swarm, service: Service) -> Iterator[str]:
 
 
 def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
-    if job.status != JobStatus.SUCCEEDED:
-        for was in before.services:
-            spec = next(service.spec for service in now.services if service.id == was.id)
-            if spec != was.spec and was.name not in run.story.edited:
-                yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+    if job.status != JobStatus.SUCCEEDED and not job.point_passed:
+        yield from _of_repair_put_back(run, job, before, now)
         return
+    as_before = {service.name: service for service in before.services}
     yield from _of_ingress(run, now, IngressPlan.of(job.plan()).after.subnet)
     whole = {spec["Name"]: spec for spec in stage.specs()}
     for service in now.services:
-        if specs.ports_of(service.spec) != specs.ports_of(Spec.of(whole[service.name])):
+        # A port that Swarm chose, and that was taken off, comes back as the number that it had.
+        if specs.ports_of(service.spec) not in {
+            specs.ports_of(Spec.of(whole[service.name])),
+            as_before[service.name].ports,
+        }:
             yield f"{service.name} publishes {service.ports}"
         everywhere = sum(node.availability == "active" for node in now.nodes)
         replicas = whole[service.name]["Mode"].get("Replicated", {}).get("Replicas", everywhere)
@@ -144,6 +146,20 @@ def _of_repair(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]
             yield f"{service.name} runs {len(now.running_on(service.id))} of {replicas}"
         if service.ingress_ports:
             yield from _of_published(now, service)
+
+
+def _of_repair_put_back(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
+    taken_off = {row.service_id for row in job.services.exclude(strategy=Strategy.AUTOMATIC) if row.intent}
+    for was in before.services:
+        spec = next(service.spec for service in now.services if service.id == was.id)
+        wanted = specs.pinned(was.spec, was.ports) if was.id in taken_off else was.spec
+        if spec != wanted and was.name not in run.story.edited:
+            yield f"{was.name} was left at {', '.join(specs.differences(was.spec, spec)) or 'bytes alone'}"
+    if IngressPlan.of(job.plan()).restarts:
+        return  # engines may have been restarted meanwhile, and containers come and go with them
+    if gone := {network.id for network in before.ingress_networks} - {network.id for network in now.ingress_networks}:
+        yield f"{gone} was removed"
+    yield from of_services(run, before, now, on_ingress=True)
 
 
 def _repair(content: Content, *, engine: str = "28.5") -> Stage:
@@ -205,6 +221,10 @@ STAGES: dict[str, Stage] = {
     "repair_workers": _repair(wedges.workers_wedged),
     "repair_late": _repair(wedges.late),
     "repair_late_workers": _repair(wedges.late_and_workers_wedged),
+    "repair_twice": _repair(wedges.twice),
+    "repair_twice_unallocated": _repair(wedges.twice_unallocated),
+    "repair_twice_split": _repair(wedges.twice_split),
+    "repair_twice_workers": _repair(wedges.twice_and_workers_wedged),
     "replace": _replace(keep_name=False),
     "same_name": _replace(keep_name=True),
 }

@@ -24,6 +24,8 @@ WAYS = [
     ("unpublish", "unallocated", 2),
     ("repair", "forward", 6),
     ("repair", "cancelled", 3),
+    ("repair_twice", "forward", 6),
+    ("repair_twice", "cancelled", 3),
     ("connect", "forward", 5),
     ("connect", "cancelled", 3),
     ("containers", "forward", 3),

@@ -9,6 +9,7 @@ from tests.simulator.driver import Driver, published, rebuild_carelessly
 
 CARELESS = "10.50.0.0/20"
 TAKEN = "10.60.0.0/24"
+SECOND = ("other", "10.70.0.0/24")
 WEDGED_AFTER = 30.0
 MANAGER = "node1"
 
@@ -40,6 +41,50 @@ def late_and_workers_wedged(world: World, nodes: int) -> None:
     """Both: a late ingress, and workers that hold the one before the one that it replaced."""
     workers_wedged(world, nodes)
     _late(Driver(world=world))
+
+
+def twice_unallocated(world: World, nodes: int) -> None:
+    """A second ingress that has no addresses yet: all services work, until the leader changes."""
+    stage.services(world, nodes)
+    world.add_ingress(*SECOND)
+    world.advance(to=world.now + WEDGED_AFTER)
+
+
+def twice(world: World, nodes: int) -> None:
+    """The second one has got its addresses from a new leader, who kept to the first one: nothing is on it."""
+    twice_unallocated(world, nodes)
+    world.restart_daemon(MANAGER)
+    world.advance(to=world.now + WEDGED_AFTER)
+
+
+def twice_split(world: World, nodes: int) -> None:
+    """A new leader has taken the second one: services are on either, and workers cannot let the first one go.
+
+    The one that stops slowly is on the second one, on the manager's node alone.
+    """
+    stage.services(world, nodes)
+    world.add_ingress(*SECOND, preferred=True)
+    world.restart_daemon(MANAGER)
+    world.advance(to=world.now + WEDGED_AFTER)
+    driver = Driver(world=world)
+    workers = [name for name in driver.names if name != MANAGER]
+    for name in workers:
+        driver.set_availability(name, "pause")
+    spec = driver.spec("slow")
+    driver.update("slow", {**spec, "EndpointSpec": {"Mode": "vip"}})
+    driver.spend(2)
+    driver.update("slow", spec)
+    driver.spend(WEDGED_AFTER)
+    for name in workers:
+        driver.set_availability(name, "active")
+    world.advance(to=world.now + stage.AT_REST)
+
+
+def twice_and_workers_wedged(world: World, nodes: int) -> None:
+    """Two ingress networks, and workers that hold one that the Swarm has removed before."""
+    workers_wedged(world, nodes)
+    world.add_ingress(*SECOND)
+    world.advance(to=world.now + WEDGED_AFTER)
 
 
 def _late(driver: Driver) -> None:

@@ -137,6 +137,25 @@ def test_5_there_is_one_in_the_swarm_and_the_manager_lists_a_stale_one_beside_it
         driver.world.network("ingress")
 
 
+def test_5_a_second_one_gets_addresses_from_a_new_leader_who_works_with_the_lowest_id() -> None:
+    for preferred in (False, True):
+        driver = Driver()
+        driver.mix([everywhere("agent", ingress_port(8001))])
+        (first,) = (row["Id"] for row in driver.ingress())
+        second = driver.world.add_ingress("other", "10.70.0.0/24", preferred=preferred)
+        driver.spend(5)
+        assert not driver.allocated(second)
+        driver.world.restart_daemon("node1")
+        driver.spend(30)
+        assert driver.allocated(second)
+        (vip,) = driver.world.service("agent")["Endpoint"]["VirtualIPs"]
+        assert vip["NetworkID"] == first
+        # Workers keep the one that containers are on; the manager's node was started anew.
+        works_with = second if preferred else first
+        assert driver.held() == {"node1": [works_with], "node2": [first], "node3": [first]}
+        assert any("Failed to delete ingress" in line for line in driver.world.log("node2")) is preferred
+
+
 def test_the_removal_looks_at_specs_alone() -> None:
     driver = Driver()
     ids = driver.mix([replicated("one", ingress_port(8001)), replicated("two", ingress_port(8002))])

@@ -121,12 +121,19 @@ def test_a_repair_goes_back_to_the_settings_of_the_last_job(cluster: Cluster, as
     assert value(as_author.get(REPAIR), "subnet") == "10.44.0.0/16"
 
 
-def test_two_ingress_networks_are_for_a_person(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
+def test_two_ingress_networks_are_named_with_the_plan_that_removes_both(cluster: Cluster, as_author: Client) -> None:
     second = make_ingress("10.5.0.0/24", id="second", name="other")
     wedges.see(cluster, make_swarm(ingress=make_ingress(), networks=[second]))
     said = beside(as_author.get("/changes/"), "banners")
-    assert "See both" in said
-    assert "Plan a repair" not in said
+    assert "The Swarm has 2 ingress networks: ingress 10.0.0.0/24" in said
+    assert "Plan a repair" in said
+    ingress = text(as_author.get("/clusters/prod/ingress/"))
+    assert "ingress 10.0.0.0/24 ingressoldaaaaaaaaaaaaaaa has the settings that are kept" in ingress
+    assert "other 10.5.0.0/24 second" in ingress
+    page = as_author.get(REPAIR)
+    assert value(page, "subnet") == "10.0.0.0/24"
+    for words in ("Remove the 2 ingress networks", "docker network rm second", "docker network rm ingressold"):
+        assert words in text(page)
 
 
 def test_the_job_names_who_does_what_where(wedged: Cluster, as_reviewer: Client) -> None:

@@ -36,7 +36,7 @@ def context(joined: tuple[str, ...] | None, nodes: tuple[Node, ...] = NODES) -> 
 
 def names(joined: tuple[str, ...] | None, nodes: tuple[Node, ...] = NODES) -> list[str]:
     """The host names of those that are missing."""
-    return [node.hostname for node in peers.missing(context(joined, nodes), INGRESS_ID)]
+    return [node.hostname for node in peers.missing(context(joined, nodes), (INGRESS_ID,))]
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def test_behind_nat_the_count_tells() -> None:
 
 
 def test_without_an_ingress_all_are_missing() -> None:
-    assert len(peers.missing(context((FIRST, SECOND, THIRD)), "")) == 3
+    assert len(peers.missing(context((FIRST, SECOND, THIRD)), ())) == 3
 
 
 def test_what_is_said_names_the_node_and_the_command() -> None:
-    assert problems.of_peers(context((FIRST, THIRD, STALE)), INGRESS_ID) == [
+    assert problems.of_peers(context((FIRST, THIRD, STALE)), (INGRESS_ID,)) == [
         "node2 (192.168.50.12) has not joined the new ingress: run `systemctl restart docker` there, then continue."
     ]
-    assert problems.of_peers(context((FIRST, SECOND, THIRD)), INGRESS_ID) == []
+    assert problems.of_peers(context((FIRST, SECOND, THIRD)), (INGRESS_ID,)) == []
 
 
 def test_a_node_that_went_away_is_said_once() -> None:
     nodes = (NODES[0], make_node("node2", state="down"), NODES[2])
-    assert problems.of_peers(context((FIRST, THIRD), nodes), INGRESS_ID) == [
+    assert problems.of_peers(context((FIRST, THIRD), nodes), (INGRESS_ID,)) == [
         (
             "node2 (192.168.50.12) is down, so it still holds the old ingress: when it is back, run "
             "`systemctl restart docker` there, then continue."

@@ -30,8 +30,8 @@ def ingress(case: Case) -> Iterator[Finding]:
             level=Level.BLOCKER,
             code="ingress-twice",
             case=case,
-            message=f"There are {len(found)} ingress networks: {names}. The routing mesh does not work in this state.",
-            remedy="Find out which one the services use, remove the other one by its id, then plan again.",
+            message=f"There are {len(found)} ingress networks: {names}. A rebuild replaces one.",
+            remedy="Plan a repair of the routing mesh: it removes all of them and makes one.",
         )
     elif not found and case.services:
         names = ", ".join(service.name for service in case.services)
