@@ -22,7 +22,16 @@ from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_forms import (
+    FIELDS,
+    USE,
+    NetworkForm,
+    Row,
+    beside,
+    beside_no_field,
+    initial_of,
+    with_suggestion,
+)
 from overlayweb.web.network_pick import PICK, Picking
 
 NEW, DELETE = "network_new.html", "network_delete.html"
@@ -65,7 +74,17 @@ class Draft:
     @property
     def blockers(self) -> list[Finding]:
         """Blockers that stand beside no field."""
-        return [f for f in self.plan.blockers if f.about != "field"] if self.plan else []
+        return beside_no_field(self.plan, Level.BLOCKER) if self.plan else []
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Warnings that stand beside no field."""
+        return beside_no_field(self.plan, Level.WARNING) if self.plan else []
+
+    @property
+    def notices(self) -> list[Finding]:
+        """What is good to know and stands beside no field."""
+        return beside_no_field(self.plan, Level.NOTICE) if self.plan else []
 
     @property
     def problems(self) -> int:
