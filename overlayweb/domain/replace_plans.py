@@ -41,11 +41,15 @@ _NO_CONTAINERS = "By its own update config; it has no containers."
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceRequest(Request):
-    """``network_id``: the overlay that is replaced, by its full id. ``keep_name``: the new one has its name."""
+    """``network_id``: the overlay that is replaced, by its full id. ``keep_name``: the new one has its name.
+
+    ``approved_labels``: those that the overlay had as it was approved, and may have again, whatever their keys.
+    """
 
     network_id: str
     settings: NetworkSettings
     keep_name: bool = False
+    approved_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +112,7 @@ def build(
             before=before,
             after=after,
             keep_name=request.keep_name,
+            kept=(*before.labels, *request.approved_labels),
             attached=attached,
             reserved=reserved,
         ),

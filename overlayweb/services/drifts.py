@@ -96,6 +96,12 @@ def network_as_approved(*, cluster: Cluster, name: str) -> NetworkSettings | Non
     return domain_standings.network_settings(approved) if approved and approved.there else None
 
 
+def labels_as_approved(*, cluster: Cluster, name: str) -> tuple[tuple[str, str], ...]:
+    """The labels that the network of this name was approved with; () unless it has drifted."""
+    approved = network_as_approved(cluster=cluster, name=name)
+    return approved.labels if approved else ()
+
+
 @lru_cache(maxsize=16)
 def _report(cluster_id: int, _seen: tuple[object, ...], _history: tuple[object, ...]) -> Report:
     # Named by everything that it depends on; it is asked for on every view of the overview.

@@ -170,12 +170,16 @@ def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest
 
 
 def _read(cluster: Cluster, network_id: str, typed: Any, *, replaces: ChangeRequest | None = None) -> Draft:
-    _now(cluster, network_id)
+    old = _now(cluster, network_id)
     data, pick = network_pick.take(cluster=cluster, typed=typed)
     form = ReplaceForm(data)
     form.full_clean()
+    settings = form.settings()
     asked = ReplaceRequest(
-        network_id=network_id, settings=form.settings(), keep_name=bool(form.cleaned_data.get("keep_name"))
+        network_id=network_id,
+        settings=settings,
+        keep_name=bool(form.cleaned_data.get("keep_name")),
+        approved_labels=drifts.labels_as_approved(cluster=cluster, name=old.name) if settings.labels else (),
     )
     plan = ReplacePlan.of(changes.preview(cluster=cluster, request=asked, kind=replace_plans.KIND))
     return Draft(

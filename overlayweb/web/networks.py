@@ -241,7 +241,9 @@ def _read(cluster: Cluster, typed: Any, *, replaces: ChangeRequest | None = None
     data, pick = network_pick.take(cluster=cluster, typed=typed)
     form = NetworkForm(data)
     form.full_clean()
-    asked = CreateRequest(settings=form.settings())
+    settings = form.settings()
+    approved = drifts.labels_as_approved(cluster=cluster, name=settings.name) if settings.labels else ()
+    asked = CreateRequest(settings=settings, approved_labels=approved)
     draft = Draft(cluster=cluster, form=form, request=asked, pick=pick, replaces=replaces)
     try:
         plan = changes.preview(cluster=cluster, request=draft.request, kind=network_plans.CREATE)

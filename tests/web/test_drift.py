@@ -3,17 +3,20 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.swarm import Swarm
+from overlayweb.domain.network_plans import CreatePlan
+from overlayweb.domain.replace_plans import ReplacePlan
+from overlayweb.domain.swarm import STACK_LABEL, Swarm
 from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec
-from overlayweb.services import drifts
+from overlayweb.services import changes, drifts
 from tests.domain.builders import make_network, make_port
-from tests.web.pages import text, value
+from tests.web.pages import beside, text, value
 
 DRIFT = "/clusters/prod/drift"
 
@@ -209,6 +212,62 @@ def test_a_changed_network_is_replaced_by_what_was_approved(cluster: Cluster, sw
     form = as_author.get(link[1])
     assert value(form, "mtu") == ""
     assert value(as_author.get(link[1].partition("?")[0]), "mtu") == "1300"
+
+
+STACK = ((STACK_LABEL, "shop"),)
+
+
+@pytest.fixture
+def of_stack(cluster: Cluster, swarm: Swarm, as_author: Client) -> Swarm:
+    """The Swarm with the overlay ``payments`` of the stack ``shop``, which somebody has recorded as it was found."""
+    *others, payments = swarm.networks
+    found = replace(swarm, networks=(*others, replace(payments, labels=STACK)))
+    see(cluster, found)
+    page = as_author.get(DRIFT)
+    as_author.post(f"{DRIFT}/record", {"digest": value(page, "digest")})
+    return found
+
+
+def test_a_network_of_a_stack_that_was_removed_outside_is_made_again_with_its_label(
+    of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    see(cluster, replace(of_stack, networks=of_stack.networks[:-1]))
+    assert 'href="/clusters/prod/networks/new?back=payments"' in as_author.get(DRIFT).content.decode()
+    form = as_author.get("/clusters/prod/networks/new?back=payments")
+    assert "to mend" not in text(form)
+    assert f"{STACK_LABEL}=shop</textarea>" in form.content.decode()
+    change = asked_for(as_author, "/clusters/prod/networks/new", form)
+    assert CreatePlan.of(change.plan_record.plan()).after.labels == STACK
+    assert changes.recheck(change=change).holds
+
+
+def test_a_network_of_a_stack_that_lost_its_label_is_given_it_back(
+    of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    *others, payments = of_stack.networks
+    see(cluster, replace(of_stack, networks=(*others, replace(payments, labels=(), id="made-anew"))))
+    path = "/clusters/prod/networks/made-anew/replace"
+    change = asked_for(as_author, path, as_author.get(f"{path}?back=payments"))
+    assert ReplacePlan.of(change.plan_record.plan()).after.labels == STACK
+    assert changes.recheck(change=change).holds
+
+
+@pytest.mark.parametrize("typed", [{"name": "other"}, {"labels": f"{STACK_LABEL}=office"}])
+def test_reserved_labels_that_nobody_approved_are_refused(
+    typed: dict[str, str], of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    see(cluster, replace(of_stack, networks=of_stack.networks[:-1]))
+    sent = {"name": "payments", "labels": f"{STACK_LABEL}=shop", "reason": "Mine.", **typed}
+    answer = as_author.post("/clusters/prod/networks/new", sent)
+    assert f"The label {STACK_LABEL} is in a name space" in beside(answer, "verdict-labels")
+    assert not ChangeRequest.objects.exists()
+
+
+def asked_for(client: Client, path: str, form: Any, **typed: str) -> ChangeRequest:
+    """The change that the form asks for as it stands, with a reason."""
+    answer = client.post(path, {**form.context["draft"].form.data, "reason": "As it was.", **typed})
+    assert answer.status_code == 302, text(answer)
+    return ChangeRequest.objects.get()
 
 
 def test_news_between_two_looks_show_at_once(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
