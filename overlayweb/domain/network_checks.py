@@ -40,8 +40,8 @@ def of_settings(
     """Everything that Docker refuses, or takes and later hangs on: names, sizes, overlaps, gateways, ranges, MTU.
 
     ``leaves``: networks that make room. ``attached``: services that will need addresses on it. ``kept``: labels that
-    are there already, or were approved, such as the mark of its stack, and may stay whatever their keys. Of several subnets the
-    ``subject_name`` tells which one is meant.
+    are there already, or were approved, such as the mark of its stack, and may stay whatever their keys. Of several
+    subnets the ``subject_name`` tells which one is meant.
     """
     after = replace(after, labels=tuple(row for row in after.labels if row not in kept))
     cases = [
