@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import capacity, container_plans, inventory, network_plans, reach, standalone
-from overlayweb.domain.ingress_settings import JOB_LABEL
+from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
@@ -226,9 +226,9 @@ def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service
 
 
 def _origin(cluster: Cluster, found: Network) -> Job | None:
-    """The job that made the network, by the mark that jobs leave on it: the job's number and what it made."""
-    number = dict(found.labels).get(JOB_LABEL, "").partition("-")[0]
-    return cluster.jobs.filter(pk=int(number)).select_related("change").first() if number.isdecimal() else None
+    """The job that made the network."""
+    number = job_of(found)
+    return cluster.jobs.filter(pk=number).select_related("change").first() if number is not None else None
 
 
 def _start(cluster: Cluster, settings: NetworkSettings, *, replaces: ChangeRequest | None = None) -> Draft:
