@@ -83,6 +83,16 @@ class Report:
         """One digest of all unrecorded networks: by it a person adopts what they have read."""
         return hashlib.sha256(" ".join(row.digest for row in self.unrecorded).encode()).hexdigest()
 
+    def drifts_with(self, *, text: str = "", what: What | None = None) -> tuple[Drift, ...]:
+        """The drifts that have all words of the text in a name or a value; ``what``: only those."""
+        meant = (row for row in self.drifts if what in (None, row.what))
+        return tuple(row for row in meant if _has_words(text, row.found, *_approved(row)))
+
+    def unrecorded_with(self, *, text: str = "") -> tuple[Standing, ...]:
+        """The unrecorded networks that have all words of the text in their name or a value, by name."""
+        meant = (row for row in self.unrecorded if _has_words(text, row))
+        return tuple(sorted(meant, key=lambda row: row.name))
+
 
 def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Report:
     """Hold the latest approved standing of each thing against the observation; what was approved after it, is not.
@@ -102,6 +112,17 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
         drifts=tuple(sorted(drifts, key=_order)),
         unrecorded=tuple(standings.of_network(n) for n in unknown if not _is_new(n, since)),
     )
+
+
+def _approved(drift: Drift) -> tuple[Standing, ...]:
+    return (drift.approved.standing,) if drift.approved else ()
+
+
+def _has_words(text: str, *told: Standing) -> bool:
+    if not text:
+        return True
+    said = " ".join(f"{row.subject} {row.name} {row}" for row in told).lower()
+    return all(word in said for word in text.lower().split())
 
 
 def _latest(approved: Iterable[Approved]) -> dict[Key, Approved]:

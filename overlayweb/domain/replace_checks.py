@@ -23,18 +23,25 @@ def find(
     before: NetworkSettings,
     after: NetworkSettings,
     keep_name: bool,
-    kept: Sequence[tuple[str, str]],
     attached: Sequence[Service],
     reserved: Sequence[ReservedRange] = (),
+    approved_labels: Sequence[tuple[str, str]] = (),
 ) -> tuple[Finding, ...]:
     """All findings, blockers first. With ``keep_name`` the old network's addresses are free for the final one.
 
-    ``kept``: labels that it may have whatever their keys.
+    ``approved_labels``: those that it may have beside its own, whatever their keys.
     """
     leaves = (old,) if keep_name else ()
     found = [
         *_of_old(swarm, old, before, after),
-        *network_checks.of_settings(swarm, after, leaves=leaves, attached=attached, reserved=reserved, kept=kept),
+        *network_checks.of_settings(
+            swarm,
+            after,
+            leaves=leaves,
+            attached=attached,
+            reserved=reserved,
+            kept=(*before.labels, *approved_labels),
+        ),
         *network_checks.of_nodes(swarm, after),
         *_of_services(swarm, old, attached),
         *_of_room(swarm, old, attached),

@@ -175,14 +175,14 @@ def owned(author: User, reviewer: User) -> Cluster:
         f"{job_of(elsewhere, author).pk}-1",
         "9" * 30,
     ]
-    labels = dict(
-        zip(("lake", "shop_moved", "copied", "forged"), (((JOB_LABEL, mark),) for mark in marks), strict=True)
-    )
-    labels |= {"office_net": ((STACK_LABEL, "office"),), "plain": ()}
-    labels["shop_moved"] += ((STACK_LABEL, "shop"),)
+    mine, bens, others, nobodys = (((JOB_LABEL, mark),) for mark in marks)
     networks = [
-        make_network(name, f"10.0.{30 + number}.0/24", labels=found)
-        for number, (name, found) in enumerate(labels.items())
+        make_network("lake", "10.0.30.0/24", labels=mine),
+        make_network("shop_moved", "10.0.31.0/24", labels=(*bens, (STACK_LABEL, "shop"))),
+        make_network("copied", "10.0.32.0/24", labels=others),
+        make_network("forged", "10.0.33.0/24", labels=nobodys),
+        make_network("office_net", "10.0.34.0/24", labels=((STACK_LABEL, "office"),)),
+        make_network("plain", "10.0.35.0/24"),
     ]
     assert observations.keep(cluster=cluster, swarm=make_swarm(networks=networks, observed_at=timezone.now()))
     return cluster
