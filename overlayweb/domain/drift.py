@@ -71,12 +71,17 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All drift of one observation. ``unrecorded``: networks from before, for which nothing was ever approved: they
-    are no drift, and no change of them shows until somebody adopts them.
+    """All drift of one observation. ``unrecorded_networks``: those from before, for which nothing was ever approved:
+    they are no drift, and no change of them shows until somebody adopts them.
     """
 
     drifts: tuple[Drift, ...] = ()
-    unrecorded: tuple[Standing, ...] = ()
+    unrecorded_networks: tuple[Network, ...] = ()
+
+    @cached_property
+    def unrecorded(self) -> tuple[Standing, ...]:
+        """How those networks are."""
+        return tuple(standings.of_network(network) for network in self.unrecorded_networks)
 
     @cached_property
     def unrecorded_digest(self) -> str:
@@ -101,7 +106,7 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
     """
     latest = _latest(approved)
     judged = {key: word for key, word in latest.items() if word.at <= swarm.observed_at}
-    seen = {standing.key: standing for standing in standings.seen(swarm)}
+    seen = {standing.key: standing for standing in standings.seen(swarm, judged)}
     ids = _ids(swarm)
     drifts = [drift for key, word in judged.items() for drift in _of(word, seen.get(key), ids.get(key, ""), swarm)]
     unknown = [n for n in standings.overlays_of(swarm) if (Subject.NETWORK, n.name) not in latest]
@@ -110,7 +115,7 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
     ]
     return Report(
         drifts=tuple(sorted(drifts, key=_order)),
-        unrecorded=tuple(standings.of_network(n) for n in unknown if not _is_new(n, since)),
+        unrecorded_networks=tuple(n for n in unknown if not _is_new(n, since)),
     )
 
 

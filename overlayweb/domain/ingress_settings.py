@@ -73,6 +73,8 @@ def default_gateway(subnet_text: str) -> str:
 
 def subnet_of(text: str) -> Subnet | None:
     """The subnet that the text names exactly, or None."""
+    if not text:
+        return None
     try:
         return subnets.parse(text)
     except subnets.NotASubnetError:

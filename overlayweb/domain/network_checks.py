@@ -161,7 +161,8 @@ def case_of(
         labels=after.labels,
     )
     return Case(
-        swarm=replace(swarm, networks=others),
+        # Only where something differs: a copy knows nothing of what was worked out from the observation.
+        swarm=replace(swarm, networks=others) if leaves else swarm,
         request=IngressRequest(settings=settings),
         after=settings,
         before=None,
