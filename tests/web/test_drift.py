@@ -166,6 +166,7 @@ def test_networks_from_before_are_recorded_once_and_watched_from_then_on(
     assert "Network payments was removed outside" in gone
     assert "were there before" not in gone
     assert "was there before" not in gone
+    assert "Every network is recorded or approved" in text(as_author.get(f"{DRIFT}?show=unrecorded"))
 
 
 def test_a_stale_page_records_nothing(cluster: Cluster, as_author: Client) -> None:
