@@ -239,6 +239,9 @@ def _database() -> "Iterator[None]":
     import django
     from django.core.management import call_command
 
+    from overlayweb import garbage
+
+    garbage.seldom()  # as the web process and the watcher do
     django.setup()
     try:
         call_command("migrate", verbosity=0)

@@ -4,6 +4,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from overlayweb import garbage
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "overlayweb.settings")
 
+garbage.seldom()
 application = get_asgi_application()

@@ -23,7 +23,7 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
-// Ctrl K, or Command K, goes to the search of the top bar.
+// Ctrl K, or Command K, goes to the search: the page's own, or else that of the top bar.
 document.addEventListener("keydown", (event) => {
   const search = document.getElementById("search");
   if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || !search?.checkVisibility()) return;

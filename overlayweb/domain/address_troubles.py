@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from overlayweb.domain import capacity, subnets
-from overlayweb.domain.addresses import ReservedRange
+from overlayweb.domain.addresses import ReservedRange, of_reserved
 from overlayweb.domain.capacity import Filling
 from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import case_of, on_network
-from overlayweb.domain.ingress_settings import settings_of
+from overlayweb.domain.ingress_settings import settings_of, subnet_of
 from overlayweb.domain.plans import Finding, IngressRequest, Level
 from overlayweb.domain.swarm import Network, Swarm
 
@@ -29,18 +29,18 @@ def _ingress(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Findin
     if len(swarm.ingress_networks) != 1:
         return
     network = swarm.ingress_networks[0]
-    case = case_of(swarm=swarm, request=IngressRequest(settings=settings_of(network)), reserved=reserved)
-    if case.subnet is None:
+    settings = settings_of(network)
+    subnet = subnet_of(settings.subnet)
+    met = [str(row) for row in of_reserved(reserved) if subnet and subnets.overlaps(subnet, row.subnet)]
+    if subnet is None or not met:
         return
-    met = [str(held) for held in case.held if held.kind == "reserved" and subnets.overlaps(case.subnet, held.subnet)]
-    if not met:
-        return
-    free = next_free_text(case, min(roomy_prefix(case), case.subnet.prefix_length), case.subnet.first)
+    case = case_of(swarm=swarm, request=IngressRequest(settings=settings), reserved=reserved)
+    free = next_free_text(case, min(roomy_prefix(case), subnet.prefix_length), subnet.first)
     finding = on_network(
         level=Level.WARNING,
         code=INGRESS_COLLIDES,
         network=network,
-        message=f"The ingress {case.subnet} collides with {', '.join(met)}.",
+        message=f"The ingress {subnet} collides with {', '.join(met)}.",
         remedy=f"Whoever is there does not reach published ports. {f'{free} is free.' if free else 'Nothing is free.'}",
     )
     yield replace(finding, suggestion=free)

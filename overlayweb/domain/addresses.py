@@ -53,7 +53,7 @@ def holdings(
     leaving = {network.id for network in without}
     seen = swarm.once(_seen)
     staying = (row for row in seen if row.id not in leaving) if leaving else seen
-    return (*staying, *_of_reserved(reserved))
+    return (*staying, *of_reserved(reserved))
 
 
 def wanted_swarm_tasks(*, swarm: Swarm, service: Service) -> int:
@@ -99,6 +99,8 @@ def ingress_need(*, swarm: Swarm, services: Sequence[Service], gateway: bool = T
 
 def starts_first(service: Service) -> bool:
     """Whether an update of it runs the old and the new Swarm task side by side."""
+    if START_FIRST not in service.spec.text:
+        return False
     return (service.spec.document().get("UpdateConfig") or {}).get("Order") == START_FIRST
 
 
@@ -133,7 +135,8 @@ def _of_nodes(nodes: Iterable[Node]) -> Iterator[Holding]:
             yield Holding(kind="node", id=node.id, name=node.hostname, subnet=subnet)
 
 
-def _of_reserved(reserved: Iterable[ReservedRange]) -> Iterator[Holding]:
+def of_reserved(reserved: Iterable[ReservedRange]) -> Iterator[Holding]:
+    """The part of the reserved ranges in all holdings."""
     for row in reserved:
         subnet = subnets.parse_or_none(row.cidr)
         if subnet is not None:

@@ -149,7 +149,10 @@ def _by_network(swarm: Swarm) -> Mapping[str, Filling]:
 
 def _fillings(swarm: Swarm) -> tuple[Filling, ...]:
     tallies = _tallies(swarm)
-    found = (_filling(swarm, network, tallies[network.id]) for network in swarm.networks if _counts(network))
+    nodes = frozenset(node.id for node in swarm.nodes)
+    drained = frozenset(node.id for node in swarm.nodes if node.availability == "drain")
+    counted = (network for network in swarm.networks if _counts(network))
+    found = (_filling(network, tallies[network.id], nodes, drained) for network in counted)
     return tuple(sorted(found, key=lambda row: (-row.percent, row.more_replicas, row.network.name)))
 
 
@@ -168,10 +171,11 @@ def _counts(network: Network) -> bool:
 
 def _tallies(swarm: Swarm) -> Mapping[str, _Tally]:
     tallies: dict[str, _Tally] = defaultdict(_Tally)
-    for network in swarm.ingress_networks:
-        tallies[network.id].nodes.update(node.id for node in swarm.nodes)  # each has it, with or without a container
+    ingress = tuple(network.id for network in swarm.ingress_networks)
+    for network_id in ingress:
+        tallies[network_id].nodes.update(node.id for node in swarm.nodes)  # each has it, with or without a container
     for service in swarm.services:
-        _count(swarm, service, tallies)
+        _count(swarm, service, ingress, tallies)
     for swarm_task in swarm.attachments:
         for network_id in swarm_task.network_ids:
             if swarm_task.desired_state == "running" and swarm_task.may_be_on(network_id):
@@ -180,15 +184,15 @@ def _tallies(swarm: Swarm) -> Mapping[str, _Tally]:
     return tallies
 
 
-def _count(swarm: Swarm, service: Service, tallies: Mapping[str, _Tally]) -> None:
-    attached: dict[str, int] = dict.fromkeys(_networks_of(swarm, service), 0)
+def _count(swarm: Swarm, service: Service, ingress: Sequence[str], tallies: Mapping[str, _Tally]) -> None:
+    attached: dict[str, int] = dict.fromkeys(_networks_of(service, ingress), 0)
     for swarm_task in swarm.tasks_of(service.id):
         for network_id in swarm_task.network_ids:
             if swarm_task.desired_state == "running" and swarm_task.may_be_on(network_id):
                 attached[network_id] = attached.get(network_id, 0) + 1
                 tallies[network_id].nodes.add(swarm_task.node_id)
     wanted, first = wanted_swarm_tasks(swarm=swarm, service=service), starts_first(service)
-    vips = {network_id for network_id, _ in service.vips} | {network.id for network in swarm.ingress_networks}
+    vips = {network_id for network_id, _ in service.vips}.union(ingress)
     for network_id, containers in attached.items():
         tally = tallies[network_id]
         tally.vips += network_id in vips
@@ -197,13 +201,12 @@ def _count(swarm: Swarm, service: Service, tallies: Mapping[str, _Tally]) -> Non
         tally.starts_first |= first
 
 
-def _networks_of(swarm: Swarm, service: Service) -> tuple[str, ...]:
-    ingress = tuple(network.id for network in swarm.ingress_networks) if service.ingress_ports else ()
+def _networks_of(service: Service, ingress: Sequence[str]) -> tuple[str, ...]:
     vips = (network_id for network_id, _ in service.vips)
-    return tuple(dict.fromkeys((*service.network_ids, *vips, *ingress)))
+    return tuple(dict.fromkeys((*service.network_ids, *vips, *(ingress if service.ingress_ports else ()))))
 
 
-def _filling(swarm: Swarm, network: Network, tally: _Tally) -> Filling:
+def _filling(network: Network, tally: _Tally, nodes: frozenset[str], drained: frozenset[str]) -> Filling:
     blocks = [(block, ipam) for ipam in network.ipam if (block := _block(ipam))]
     gateways = sum(_has(_within(ipam, block) or block, ipam.gateway) for block, ipam in blocks)
     return Filling(
@@ -211,9 +214,9 @@ def _filling(swarm: Swarm, network: Network, tally: _Tally) -> Filling:
         usable=sum(subnets.usable(block, _within(ipam, block)) for block, ipam in blocks),
         need=Need(nodes=len(tally.nodes), services=tally.vips, containers=tally.containers, gateway=gateways),
         updating=tally.updating,
-        without_it=frozenset(node.id for node in swarm.nodes) - tally.nodes,
+        without_it=nodes - tally.nodes,
         per_replica=2 if tally.starts_first else 1,
-        drained=frozenset(node.id for node in swarm.nodes if node.availability == "drain"),
+        drained=drained,
         measured=_measured(network, blocks),
     )
 

@@ -71,17 +71,32 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All drift of one observation. ``unrecorded``: networks from before, for which nothing was ever approved: they
-    are no drift, and no change of them shows until somebody adopts them.
+    """All drift of one observation. ``unrecorded_networks``: those from before, for which nothing was ever approved:
+    they are no drift, and no change of them shows until somebody adopts them.
     """
 
     drifts: tuple[Drift, ...] = ()
-    unrecorded: tuple[Standing, ...] = ()
+    unrecorded_networks: tuple[Network, ...] = ()
+
+    @cached_property
+    def unrecorded(self) -> tuple[Standing, ...]:
+        """How those networks are."""
+        return tuple(standings.of_network(network) for network in self.unrecorded_networks)
 
     @cached_property
     def unrecorded_digest(self) -> str:
         """One digest of all unrecorded networks: by it a person adopts what they have read."""
         return hashlib.sha256(" ".join(row.digest for row in self.unrecorded).encode()).hexdigest()
+
+    def drifts_with(self, *, text: str = "", what: What | None = None) -> tuple[Drift, ...]:
+        """The drifts that have all words of the text in a name or a value; ``what``: only those."""
+        meant = (row for row in self.drifts if what in (None, row.what))
+        return tuple(row for row in meant if _has_words(text, row.found, *_approved(row)))
+
+    def unrecorded_with(self, *, text: str = "") -> tuple[Standing, ...]:
+        """The unrecorded networks that have all words of the text in their name or a value, by name."""
+        meant = (row for row in self.unrecorded if _has_words(text, row))
+        return tuple(sorted(meant, key=lambda row: row.name))
 
 
 def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Report:
@@ -91,7 +106,7 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
     """
     latest = _latest(approved)
     judged = {key: word for key, word in latest.items() if word.at <= swarm.observed_at}
-    seen = {standing.key: standing for standing in standings.seen(swarm)}
+    seen = {standing.key: standing for standing in standings.seen(swarm, judged)}
     ids = _ids(swarm)
     drifts = [drift for key, word in judged.items() for drift in _of(word, seen.get(key), ids.get(key, ""), swarm)]
     unknown = [n for n in standings.overlays_of(swarm) if (Subject.NETWORK, n.name) not in latest]
@@ -100,8 +115,19 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
     ]
     return Report(
         drifts=tuple(sorted(drifts, key=_order)),
-        unrecorded=tuple(standings.of_network(n) for n in unknown if not _is_new(n, since)),
+        unrecorded_networks=tuple(n for n in unknown if not _is_new(n, since)),
     )
+
+
+def _approved(drift: Drift) -> tuple[Standing, ...]:
+    return (drift.approved.standing,) if drift.approved else ()
+
+
+def _has_words(text: str, *told: Standing) -> bool:
+    if not text:
+        return True
+    said = " ".join(f"{row.subject} {row.name} {row}" for row in told).lower()
+    return all(word in said for word in text.lower().split())
 
 
 def _latest(approved: Iterable[Approved]) -> dict[Key, Approved]:

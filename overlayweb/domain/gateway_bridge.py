@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from overlayweb.domain import subnets
 from overlayweb.domain.addresses import Holding
+from overlayweb.domain.checks import overlap
 from overlayweb.domain.checks.fields import MTU_MAX, MTU_MIN
 from overlayweb.domain.ingress_settings import MTU_OPTION
 from overlayweb.domain.membership import JoinRequest, join_command, joined
@@ -183,13 +184,12 @@ def _subnet(request: BridgeRequest, held: Sequence[Holding]) -> Iterator[Finding
     yield from _overlaps(wanted, held)
 
 
-def _overlaps(wanted: Subnet, held: Iterable[Holding]) -> Iterator[Finding]:
-    rows = tuple(held)
-    for holding in rows:
-        if subnets.overlaps(wanted, holding.subnet):
-            free = _free(wanted.prefix_length, rows, wanted.first)
-            remedy = f"Next free /{wanted.prefix_length}: {free}." if free else "Choose a subnet that is free."
-            yield _on("subnet", "subnet-overlap", f"{wanted} overlaps {holding}.", remedy, free)
+def _overlaps(wanted: Subnet, held: Sequence[Holding]) -> Iterator[Finding]:
+    met = overlap.who_holds(wanted, held)
+    free = _free(wanted.prefix_length, held, wanted.first) if met else ""
+    remedy = f"Next free /{wanted.prefix_length}: {free}." if free else "Choose a subnet that is free."
+    for holding in met:
+        yield _on("subnet", "subnet-overlap", f"{wanted} overlaps {holding}.", remedy, free)
 
 
 def _gateway(request: BridgeRequest) -> Iterator[Finding]:

@@ -18,6 +18,16 @@ JOB_LABEL = f"{JOB_LABEL_PREFIX}job"
 """On each network that a job makes: the job's number, then which of its networks it is, as in ``12-1``."""
 
 
+_LONGEST_NUMBER = 18
+"""Digits of a job's number that a database holds: anybody may write a label."""
+
+
+def job_of(network: Network) -> int | None:
+    """The number of the job that made the network, by its label; None for one that was made outside."""
+    number = dict(network.labels).get(JOB_LABEL, "").partition("-")[0]
+    return int(number) if number.isdecimal() and len(number) <= _LONGEST_NUMBER else None
+
+
 def settings_of(network: Network) -> IngressSettings:
     """The settings that a network has: its first IPv4 subnet, its MTU where that is a number, a person's labels."""
     ipam = ipv4_ipam(network)
@@ -63,6 +73,8 @@ def default_gateway(subnet_text: str) -> str:
 
 def subnet_of(text: str) -> Subnet | None:
     """The subnet that the text names exactly, or None."""
+    if not text:
+        return None
     try:
         return subnets.parse(text)
     except subnets.NotASubnetError:

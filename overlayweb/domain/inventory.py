@@ -12,7 +12,7 @@ from enum import StrEnum
 from overlayweb.domain import capacity
 from overlayweb.domain.addresses import wanted_swarm_tasks
 from overlayweb.domain.capacity import Filling
-from overlayweb.domain.ingress_settings import ipv4_ipam, subnet_of
+from overlayweb.domain.ingress_settings import ipv4_ipam, job_of, subnet_of
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm, SwarmTask
 
@@ -54,6 +54,7 @@ class ListedNetwork:
     """One network. ``nodes``: how many have a container on it, of the ingress how many are its peers.
 
     ``subnets``: its subnets as text; ``first_address``: where the first one begins, to sort by, None without.
+    ``job``: the number of the job that made it, by its label, None for one made outside.
     ``used`` of ``usable`` addresses are taken, ``peak`` at the worst moment of an update of everything on it; all 0
     where that is not known. ``words``: what a filter looks in.
     """
@@ -70,6 +71,7 @@ class ListedNetwork:
     attachable: bool
     internal: bool
     encrypted: bool
+    job: int | None
     stack: str
     services: int
     containers: int
@@ -175,6 +177,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         attachable=network.attachable,
         internal=network.internal,
         encrypted=network.encrypted,
+        job=job_of(network),
         stack=stack,
         services=len(use.services),
         containers=use.containers,

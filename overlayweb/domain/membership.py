@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from overlayweb.domain import subnets
 from overlayweb.domain.addresses import Holding
+from overlayweb.domain.checks import overlap
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.readiness import MANAGEMENT_PORT, NOWHERE
 from overlayweb.domain.subnets import Subnet
@@ -211,10 +212,11 @@ def _pool(pool: Subnet, request: InitRequest, others: Sequence[Subnet], held: Se
     elif subnets.is_public(pool):
         message = f"{pool} holds public addresses. Containers no longer reach the hosts on the Internet there."
         yield _finding(Level.WARNING, "pools", "public", message, "Choose private addresses, unless these are yours.")
-    for holding in held:
-        if subnets.overlaps(pool, holding.subnet):
-            message = f"{pool} overlaps {holding}. Swarm gives its addresses to overlays without looking."
-            yield _blocker("pools", "overlap", message, "Choose a pool that is free.", _free(pool, held, others))
+    met = overlap.who_holds(pool, held)
+    free = _free(pool, held, others) if met else ""
+    for holding in met:
+        message = f"{pool} overlaps {holding}. Swarm gives its addresses to overlays without looking."
+        yield _blocker("pools", "overlap", message, "Choose a pool that is free.", free)
 
 
 def _free(pool: Subnet, held: Sequence[Holding], others: Sequence[Subnet]) -> str:

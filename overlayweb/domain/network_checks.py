@@ -40,8 +40,8 @@ def of_settings(
     """Everything that Docker refuses, or takes and later hangs on: names, sizes, overlaps, gateways, ranges, MTU.
 
     ``leaves``: networks that make room. ``attached``: services that will need addresses on it. ``kept``: labels that
-    are there already, such as the mark of its stack, and may stay whatever their keys. Of several subnets the
-    ``subject_name`` tells which one is meant.
+    are there already, or were approved, such as the mark of its stack, and may stay whatever their keys. Of several
+    subnets the ``subject_name`` tells which one is meant.
     """
     after = replace(after, labels=tuple(row for row in after.labels if row not in kept))
     cases = [
@@ -161,7 +161,8 @@ def case_of(
         labels=after.labels,
     )
     return Case(
-        swarm=replace(swarm, networks=others),
+        # Only where something differs: a copy knows nothing of what was worked out from the observation.
+        swarm=replace(swarm, networks=others) if leaves else swarm,
         request=IngressRequest(settings=settings),
         after=settings,
         before=None,

@@ -32,9 +32,14 @@ class NetworkPlan(Plan):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateRequest(Request):
-    """An overlay with these settings."""
+    """An overlay with these settings.
+
+    ``approved_labels``: those that a network of this name had as it was approved. It may have them again, whatever
+    their keys: by the mark of its stack, the stack knows it as its own.
+    """
 
     settings: NetworkSettings
+    approved_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +91,10 @@ def create(
     """The plan that makes an overlay; the same input, the same plan. No service is touched by it."""
     del history
     timings, after = timings or Timings(), resolved(request.settings)
-    found = (*network_checks.of_settings(swarm, after, reserved=reserved), *network_checks.of_nodes(swarm, after))
+    found = (
+        *network_checks.of_settings(swarm, after, reserved=reserved, kept=request.approved_labels),
+        *network_checks.of_nodes(swarm, after),
+    )
     steps = (
         PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5),
         PlannedStep(name="create-1", title=f"Make {after.name}", expected_seconds=timings.create.seconds),

@@ -25,13 +25,22 @@ def find(
     keep_name: bool,
     attached: Sequence[Service],
     reserved: Sequence[ReservedRange] = (),
+    approved_labels: Sequence[tuple[str, str]] = (),
 ) -> tuple[Finding, ...]:
-    """All findings, blockers first. With ``keep_name`` the old network's addresses are free for the final one."""
+    """All findings, blockers first. With ``keep_name`` the old network's addresses are free for the final one.
+
+    ``approved_labels``: those that it may have beside its own, whatever their keys.
+    """
     leaves = (old,) if keep_name else ()
     found = [
         *_of_old(swarm, old, before, after),
         *network_checks.of_settings(
-            swarm, after, leaves=leaves, attached=attached, reserved=reserved, kept=before.labels
+            swarm,
+            after,
+            leaves=leaves,
+            attached=attached,
+            reserved=reserved,
+            kept=(*before.labels, *approved_labels),
         ),
         *network_checks.of_nodes(swarm, after),
         *_of_services(swarm, old, attached),

@@ -41,11 +41,15 @@ _NO_CONTAINERS = "By its own update config; it has no containers."
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaceRequest(Request):
-    """``network_id``: the overlay that is replaced, by its full id. ``keep_name``: the new one has its name."""
+    """``network_id``: the overlay that is replaced, by its full id. ``keep_name``: the new one has its name.
+
+    ``approved_labels``: those that the overlay had as it was approved, and may have again, whatever their keys.
+    """
 
     network_id: str
     settings: NetworkSettings
     keep_name: bool = False
+    approved_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,7 @@ def build(
             keep_name=request.keep_name,
             attached=attached,
             reserved=reserved,
+            approved_labels=request.approved_labels,
         ),
         commands=tuple(_commands(before, after, interim, effects)),
         expected_seconds=round(sum(step.expected_seconds for step in laid), 2),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from overlayweb.domain import subnets
-from overlayweb.domain.addresses import ReservedRange, holdings
+from overlayweb.domain.addresses import ReservedRange, holdings, of_reserved
 from overlayweb.domain.subnets import ADDRESS_BITS, PRIVATE_BLOCKS, Subnet
 from overlayweb.domain.swarm import Swarm
 
@@ -118,19 +118,8 @@ class Picture:
 
 def ranges_of(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Range, ...]:
     """Every range that is known of a cluster: networks, node addresses, reserved ranges, Swarm's default pools."""
-    ingress = {network.id for network in swarm.networks if network.ingress}
-    pools = (subnets.parse_or_none(text) for text in swarm.default_addr_pools)
-    held = (
-        Range(
-            kind="ingress" if row.id in ingress else row.kind,
-            name=row.name,
-            subnet=row.subnet,
-            id="" if row.kind == "reserved" else row.id,
-            note=f"on {row.node}" if row.node else row.note,
-        )
-        for row in holdings(swarm=swarm, reserved=reserved)
-    )
-    return (*held, *(Range(kind=POOL, name="Swarm's default pool", subnet=pool) for pool in pools if pool))
+    kept_free = (Range(kind=row.kind, name=row.name, subnet=row.subnet, note=row.note) for row in of_reserved(reserved))
+    return (*swarm.once(_of_swarm), *kept_free)
 
 
 def tops(ranges: Iterable[Range]) -> tuple[Subnet, ...]:
@@ -150,7 +139,7 @@ def picture(*, ranges: Iterable[Range], view: Subnet) -> Picture:
     """What of ``ranges`` is in the view. Time grows with the number of ranges, not with that of addresses."""
     seen = sorted(
         (row for row in ranges if subnets.overlaps(row.subnet, view)),
-        key=lambda row: (row.subnet, _rank(row), row.name),
+        key=lambda row: (row.subnet.first, row.subnet.prefix_length, _rank(row), row.name),
     )
     rows = tuple(_rows(seen))
     runs = _merged(_clipped(row.range.subnet, view) for row in rows if row.range.kind != POOL)
@@ -160,6 +149,22 @@ def picture(*, ranges: Iterable[Range], view: Subnet) -> Picture:
 def clash(a: Range, b: Range) -> bool:
     """Whether the two may not share addresses: a network with anything that holds some, a pool holds none."""
     return POOL not in (a.kind, b.kind) and bool({a.kind, b.kind} & _TAKES) and subnets.overlaps(a.subnet, b.subnet)
+
+
+def _of_swarm(swarm: Swarm) -> tuple[Range, ...]:
+    ingress = {network.id for network in swarm.networks if network.ingress}
+    pools = (subnets.parse_or_none(text) for text in swarm.default_addr_pools)
+    held = (
+        Range(
+            kind="ingress" if row.id in ingress else row.kind,
+            name=row.name,
+            subnet=row.subnet,
+            id=row.id,
+            note=f"on {row.node}" if row.node else row.note,
+        )
+        for row in holdings(swarm=swarm, reserved=())
+    )
+    return (*held, *(Range(kind=POOL, name="Swarm's default pool", subnet=pool) for pool in pools if pool))
 
 
 def _rank(row: Range) -> int:
@@ -232,20 +237,20 @@ def _cells(view: Subnet, rows: Sequence[Row], runs: Sequence[tuple[int, int]]) -
 
 
 def _cell(subnet: Subnet, held: int, inside: Sequence[Row]) -> Cell:
-    ranges = sorted((row.range for row in inside if row.range.kind != POOL), key=_rank)
+    ranges = [row.range for row in inside if row.range.kind != POOL]
     return Cell(
         subnet=subnet,
         held=held,
-        ranges=tuple(ranges),
+        ranges=tuple(sorted(ranges, key=_rank)),
         in_pool=any(row.range.kind == POOL for row in inside),
         clashes=_collide(ranges),
     )
 
 
-def _collide(ranges: Sequence[Range]) -> bool:
-    """Whether two of them share addresses that they must not: neighbours by address suffice, as subnets nest."""
+def _collide(ranges: Iterable[Range]) -> bool:
+    """Whether two share addresses that they must not; ordered as rows are. Neighbours suffice, as subnets nest."""
     around: list[Range] = []
-    for row in sorted(ranges, key=lambda row: row.subnet):
+    for row in ranges:
         around = [outer for outer in around if outer.subnet.covers(row.subnet)]
         if any(clash(outer, row) for outer in around):
             return True

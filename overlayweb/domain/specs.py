@@ -49,6 +49,8 @@ def canonical(value: object) -> str:
 
 def ports_of(spec: Spec) -> tuple[PublishedPort, ...]:
     """The ports that the spec publishes, as the operator wrote them (``published_port`` 0: Swarm chooses)."""
+    if '"Ports":' not in spec.text:  # of thousands most publish nothing, and reading all of each takes its time
+        return ()
     return tuple(_port(raw) for raw in _raw_ports(spec.document()))
 
 

@@ -4,7 +4,7 @@ Both sides are the same small record, so that they can be held against each othe
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -177,12 +177,16 @@ def of_plan(plan: Plan) -> tuple[Standing, ...]:
     return (*made, *_ports(plan))
 
 
-def seen(swarm: Swarm) -> tuple[Standing, ...]:
-    """How everything is: the ingress where there is one, each overlay, the ports of each service."""
+def seen(swarm: Swarm, about: Container[tuple[Subject, str]] | None = None) -> tuple[Standing, ...]:
+    """How everything is: the ingress where there is one, each overlay, the ports of each service.
+
+    ``about``: keys of standings, to learn of those overlays and ports alone; of thousands few were ever approved.
+    """
     found = swarm.ingress_networks
     ingress = (of_ingress(settings_of(found[0])),) if len(found) == 1 else ()
-    overlays = tuple(of_network(network) for network in overlays_of(swarm))
-    return (*ingress, *overlays, *(of_ports(s.name, s.ports) for s in swarm.services))
+    overlays = (n for n in overlays_of(swarm) if about is None or (Subject.NETWORK, n.name) in about)
+    services = (s for s in swarm.services if about is None or (Subject.PORTS, s.name) in about)
+    return (*ingress, *map(of_network, overlays), *(of_ports(s.name, s.ports) for s in services))
 
 
 def overlays_of(swarm: Swarm) -> tuple[Network, ...]:

@@ -89,7 +89,7 @@ def _read(cluster: Cluster) -> Swarm:
     text, swarm = _latest.get(cluster.pk, ("", None))
     if swarm is None or text != cluster.observation:
         swarm = codec.load(cluster.observation, Swarm)
-        _latest[cluster.pk] = (cluster.observation, swarm)
+    _latest[cluster.pk] = (cluster.observation, swarm)  # this very text: a page that asks again compares no 18 MB
     return swarm
 
 

@@ -37,6 +37,7 @@ class NetworkRow(models.Model):
     attachable = models.BooleanField()
     internal = models.BooleanField()
     encrypted = models.BooleanField()
+    job = models.PositiveBigIntegerField(null=True, help_text="number of the job that made it, as its label says")
     stack = models.CharField(max_length=255)
     services = models.PositiveIntegerField()
     containers = models.PositiveIntegerField()

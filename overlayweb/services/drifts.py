@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Exists, Max, QuerySet, Subquery
 
 from overlayweb.domain import drift, policy
 from overlayweb.domain import standings as domain_standings
@@ -29,14 +29,12 @@ def report(*, cluster: Cluster) -> Report | None:
 
     While a job changes the cluster nothing is drift: what it does is approved, and it is not done.
     """
-    if cluster.observed_at is None or not cluster.observation:
+    if cluster.observed_at is None:
         return None
-    if cluster.jobs.filter(status__in=HOLDS_CLUSTER).exists():
+    held, *history = _history(cluster.pk)
+    if held:
         return Report()
-    jobs = _succeeded(cluster.pk).aggregate(count=Count("pk"), last=Max("finished_at"))
-    adopted = Adoption.objects.filter(cluster=cluster).aggregate(last=Max("pk"))
-    seen = (cluster.observed_at, cluster.news_at)
-    return _report(cluster.pk, seen, (jobs["count"], jobs["last"], adopted["last"]))
+    return _report(cluster.pk, (cluster.observed_at, cluster.news_at), tuple(history))
 
 
 def adopt(
@@ -96,12 +94,30 @@ def network_as_approved(*, cluster: Cluster, name: str) -> NetworkSettings | Non
     return domain_standings.network_settings(approved) if approved and approved.there else None
 
 
+def labels_as_approved(*, cluster: Cluster, name: str) -> tuple[tuple[str, str], ...]:
+    """The labels that the network of this name was approved with; () unless it has drifted."""
+    approved = network_as_approved(cluster=cluster, name=name)
+    return approved.labels if approved else ()
+
+
 @lru_cache(maxsize=16)
 def _report(cluster_id: int, _seen: tuple[object, ...], _history: tuple[object, ...]) -> Report:
     # Named by everything that it depends on; it is asked for on every view of the overview.
     cluster = Cluster.objects.get(pk=cluster_id)
     swarm = cluster.swarm()
     return drift.find(swarm=swarm, approved=_approved(cluster_id), since=cluster.created_at) if swarm else Report()
+
+
+def _history(cluster_id: int) -> tuple[object, ...]:
+    """Whether a job holds the cluster, then what tells whether any word was added, in one question."""
+    done = _succeeded(cluster_id).order_by()
+    found: tuple[object, ...] = Cluster.objects.values_list(
+        Exists(Job.objects.filter(cluster_id=cluster_id, status__in=HOLDS_CLUSTER)),
+        Subquery(done.values("cluster").annotate(count=Count("pk")).values("count")),
+        Subquery(done.values("cluster").annotate(last=Max("finished_at")).values("last")),
+        Subquery(Adoption.objects.filter(cluster_id=cluster_id).order_by("-pk").values("pk")[:1]),
+    ).get(pk=cluster_id)
+    return found
 
 
 def _approved(cluster_id: int) -> Iterator[Approved]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 from typing import Any, TypeVar
 
-from django.db.models import Case, Expression, F, IntegerField, OrderBy, Q, QuerySet, Value, When
+from django.db.models import Case, Expression, F, IntegerField, OrderBy, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 
 from overlayweb.domain.capacity import TIGHT_PERCENT
 from overlayweb.domain.inventory import NetworkState, ServiceState
-from overlayweb.models import Cluster, NetworkRow, ServiceRow
+from overlayweb.models import Cluster, Job, NetworkRow, ServiceRow
 
 Row = TypeVar("Row", NetworkRow, ServiceRow)
 
@@ -23,6 +24,14 @@ _FULLNESS = Case(
     output_field=IntegerField(),
 )
 """As ``Filling.percent`` says it; None where it is not known how many addresses there are."""
+
+_AUTHOR = "change__author__"
+_CALLED = Coalesce(
+    NullIf(Trim(Concat(f"{_AUTHOR}first_name", Value(" "), f"{_AUTHOR}last_name")), Value("")), f"{_AUTHOR}username"
+)
+"""What the person is called whose change a job carries out."""
+_PERSON = Subquery(Job.objects.filter(pk=OuterRef("job"), cluster=OuterRef("cluster")).values(called=_CALLED))
+_OWNER = Coalesce("person", NullIf("stack", Value("")))
 
 NETWORK_KINDS: Mapping[str, Q] = {
     "": _OVERLAYS,
@@ -69,6 +78,7 @@ NETWORK_ORDERS: Mapping[str, str] = {
     "services": "services",
     "nodes": "nodes",
     "mtu": "mtu",
+    "owner": "owner",
     "state": "urgency",
 }
 SERVICE_ORDERS: Mapping[str, str] = {
@@ -85,10 +95,12 @@ def networks(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "
     """The networks of ``kind`` that have all the words of ``text`` somewhere, by ``order``; "-" in front turns it.
 
     An order or a kind that there is not is the usual one. ``fullness``: per cent of the addresses that are taken
-    at the worst moment of an update.
+    at the worst moment of an update. ``person``: whose change made it here, None for one made outside; ``owner``: that
+    person, else its stack, else None. The name of the person is among the words.
     """
-    found = NetworkRow.objects.filter(cluster=cluster).annotate(fullness=_FULLNESS, urgency=_URGENCY)
-    wanted = NETWORK_KINDS.get(kind, NETWORK_KINDS[""]) & _has_words(text)
+    rows = NetworkRow.objects.filter(cluster=cluster)
+    found = rows.annotate(fullness=_FULLNESS, urgency=_URGENCY, person=_PERSON).annotate(owner=_OWNER)
+    wanted = NETWORK_KINDS.get(kind, NETWORK_KINDS[""]) & _has_words(text, "person__icontains")
     return found.filter(wanted).order_by(*_ordered(NETWORK_ORDERS, order))
 
 
@@ -104,9 +116,11 @@ def anywhere(rows: type[Row], text: str) -> "QuerySet[Row]":
     return rows.objects.filter(_has_words(text))
 
 
-def _has_words(text: str) -> Q:
+def _has_words(text: str, *also: str) -> Q:
+    """All words of the text, each among those of the row or where one of the other lookups finds it."""
     words = text.lower().split()[:_MOST_WORDS]
-    return reduce(and_, (Q(words__contains=word) for word in words), Q())
+    lookups = ("words__contains", *also)
+    return reduce(and_, (reduce(or_, (Q((lookup, word)) for lookup in lookups)) for word in words), Q())
 
 
 def _ordered(orders: Mapping[str, str], order: str) -> Sequence[OrderBy | Expression | Any]:

@@ -34,16 +34,23 @@ KIND_WORDS = dict(KINDS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the table: a range or a gap. ``zoom``: what a click looks at, "" for nothing closer."""
+    """One line of the table: a range or a gap. ``view``: what is looked at."""
 
+    view: Subnet
     row: Row | None = None
     gap: Gap | None = None
-    zoom: str = ""
 
     @property
     def word(self) -> str:
         """The kind in words."""
         return KIND_WORDS[self.row.range.kind] if self.row and self.row.range.kind != space.POOL else ""
+
+    @property
+    def zoom(self) -> str:
+        """What a click looks at, "" for nothing closer."""
+        subnet = self.row.range.subnet if self.row else self.gap.largest if self.gap else self.view
+        closer = subnet.prefix_length < ADDRESS_BITS and subnet != self.view and self.view.covers(subnet)
+        return str(subnet) if closer else ""
 
     @property
     def first(self) -> int:
@@ -103,13 +110,9 @@ def _first_view(ranges: Sequence[Range], tops: Sequence[Subnet]) -> Subnet:
 
 
 def _lines(picture: Picture) -> list[Line]:
-    rows = [Line(row=row, zoom=_zoom(row.range.subnet, picture.view)) for row in picture.rows]
-    gaps = [Line(gap=gap, zoom=_zoom(gap.largest, picture.view)) for gap in picture.gaps]
+    rows = [Line(view=picture.view, row=row) for row in picture.rows]
+    gaps = [Line(view=picture.view, gap=gap) for gap in picture.gaps]
     return sorted([*rows, *gaps], key=lambda line: line.first)
-
-
-def _zoom(subnet: Subnet, view: Subnet) -> str:
-    return str(subnet) if subnet.prefix_length < ADDRESS_BITS and subnet != view and view.covers(subnet) else ""
 
 
 def _square(cell: Cell) -> Square:

@@ -4,23 +4,32 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain import commands, standings
-from overlayweb.domain.drift import Drift, What
+from overlayweb.domain.drift import Drift, Report, What
 from overlayweb.domain.standings import Subject
 from overlayweb.models import Cluster
-from overlayweb.services import clusters, drifts
+from overlayweb.services import drifts
+from overlayweb.web import frame, listing
 from overlayweb.web.access import decider
-from overlayweb.web.clusters import get_cluster
+from overlayweb.web.clusters import get_cluster, get_listed_cluster
+from overlayweb.web.listing import Listing
 
-PER_PAGE = 50
 ADOPTED_SHOWN = 20
+UNRECORDED = "unrecorded"
+KINDS = (
+    ("", "All that differs"),
+    (What.CHANGED, "Changed outside"),
+    (What.REMOVED, "Removed outside"),
+    (What.MADE, "Made outside"),
+    (UNRECORDED, "Never recorded"),
+)
 BACK = "back"
 """In the address of a form: begin with how it was approved."""
 _TITLES = {
@@ -51,30 +60,31 @@ class Row:
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def drift(request: HttpRequest, name: str) -> HttpResponse:
     """What is not as it was approved, what was never approved, and what people have adopted."""
-    cluster = get_cluster(request, name)
-    sight = clusters.sight(cluster=cluster, now=timezone.now())
+    cluster = get_listed_cluster(request, name)
     found = drifts.report(cluster=cluster)
-    page = Paginator(found.drifts if found else (), PER_PAGE).get_page(request.GET.get("page"))
+    shown = _listed(request, found or Report())
     adopted = cluster.adoptions.select_related("person")
     context = {
         "cluster": cluster,
-        "sight": sight,
-        "swarm": sight.swarm,
+        "sight": frame.of(request).sight,
         "report": found,
-        "page": page,
-        "rows": [_row(cluster, one) for one in page.object_list],
+        "listing": shown,
+        "rows": [_row(cluster, one) for one in shown.page if isinstance(one, Drift)],
         "adopted": adopted[:ADOPTED_SHOWN],
         "adopted_count": adopted.count(),
     }
-    return render(request, "drift.html", context)
+    return render(request, "drift.html#found" if listing.is_fragment(request) else "drift.html", context)
 
 
 @require_safe
 def drift_count(request: HttpRequest, name: str) -> HttpResponse:
     """How much differs, as a few words for a list that does not read the whole observation."""
-    return render(request, "parts/drift_words.html", {"report": drifts.report(cluster=get_cluster(request, name))})
+    return render(
+        request, "parts/drift_words.html", {"report": drifts.report(cluster=get_listed_cluster(request, name))}
+    )
 
 
 @require_POST
@@ -119,6 +129,14 @@ def drift_record(request: HttpRequest, name: str) -> HttpResponse:
     else:
         messages.info(request, f"{count} network{'' if count == 1 else 's'} recorded. What changes from now on shows.")
     return redirect("drift", cluster.name)
+
+
+def _listed(request: HttpRequest, report: Report) -> Listing:
+    asked = listing.wanted(request, kinds=KINDS, orders=())
+    if asked.kind == UNRECORDED:
+        return listing.listing(request, asked, report.unrecorded_with(text=asked.text), kinds=KINDS)
+    what = What(asked.kind) if asked.kind else None
+    return listing.listing(request, asked, report.drifts_with(text=asked.text, what=what), kinds=KINDS)
 
 
 def _row(cluster: Cluster, one: Drift) -> Row:

@@ -1,6 +1,6 @@
 """A long list on a page: what the address asks for, the columns that sort it, and one page of its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -60,7 +60,7 @@ class Listing:
         return bool(self.wanted.text or self.wanted.kind)
 
 
-def wanted(request: HttpRequest, *, kinds: Sequence[tuple[str, str]], orders: Mapping[str, str]) -> Wanted:
+def wanted(request: HttpRequest, *, kinds: Sequence[tuple[str, str]], orders: Container[str]) -> Wanted:
     """What the address asks for; what there is not is left out."""
     text = " ".join(request.GET.get("q", "")[:LONGEST_TEXT].replace("\0", "").split())
     kind, order = request.GET.get("show", ""), request.GET.get("sort", USUAL_ORDER)
@@ -74,10 +74,10 @@ def wanted(request: HttpRequest, *, kinds: Sequence[tuple[str, str]], orders: Ma
 def listing(
     request: HttpRequest,
     asked: Wanted,
-    rows: QuerySet[Any],
+    rows: QuerySet[Any] | Sequence[Any],
     *,
     kinds: Sequence[tuple[str, str]],
-    columns: Sequence[tuple[str, str, bool]],
+    columns: Sequence[tuple[str, str, bool]] = (),
 ) -> Listing:
     """One page of ``rows``. ``columns``: name, title, and whether it holds numbers, which begin with the largest."""
     page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("page"))

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from overlayweb.domain import network_settings, replace_plans
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding
+from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.swarm import DATA_PATH_PORT
 from overlayweb.models import ChangeRequest, Cluster
@@ -20,7 +20,16 @@ from overlayweb.web import asking, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_forms import (
+    FIELDS,
+    USE,
+    NetworkForm,
+    Row,
+    beside,
+    beside_no_field,
+    initial_of,
+    with_suggestion,
+)
 from overlayweb.web.network_pick import PICK, Picking
 
 PAGE = "network_replace.html"
@@ -65,7 +74,17 @@ class Draft:
     @property
     def blockers(self) -> list[Finding]:
         """Blockers that stand beside no field."""
-        return [f for f in self.plan.blockers if f.about != "field" and f.code != "no-change"]
+        return [f for f in beside_no_field(self.plan, Level.BLOCKER) if f.code != "no-change"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Warnings that stand beside no field."""
+        return beside_no_field(self.plan, Level.WARNING)
+
+    @property
+    def notices(self) -> list[Finding]:
+        """What is good to know and stands beside no field."""
+        return beside_no_field(self.plan, Level.NOTICE)
 
     @property
     def problems(self) -> int:
@@ -151,12 +170,16 @@ def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest
 
 
 def _read(cluster: Cluster, network_id: str, typed: Any, *, replaces: ChangeRequest | None = None) -> Draft:
-    _now(cluster, network_id)
+    old = _now(cluster, network_id)
     data, pick = network_pick.take(cluster=cluster, typed=typed)
     form = ReplaceForm(data)
     form.full_clean()
+    settings = form.settings()
     asked = ReplaceRequest(
-        network_id=network_id, settings=form.settings(), keep_name=bool(form.cleaned_data.get("keep_name"))
+        network_id=network_id,
+        settings=settings,
+        keep_name=bool(form.cleaned_data.get("keep_name")),
+        approved_labels=drifts.labels_as_approved(cluster=cluster, name=old.name) if settings.labels else (),
     )
     plan = ReplacePlan.of(changes.preview(cluster=cluster, request=asked, kind=replace_plans.KIND))
     return Draft(

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import capacity, container_plans, inventory, network_plans, reach, standalone
-from overlayweb.domain.ingress_settings import JOB_LABEL
+from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Finding, Level
@@ -22,7 +22,16 @@ from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_forms import (
+    FIELDS,
+    USE,
+    NetworkForm,
+    Row,
+    beside,
+    beside_no_field,
+    initial_of,
+    with_suggestion,
+)
 from overlayweb.web.network_pick import PICK, Picking
 
 NEW, DELETE = "network_new.html", "network_delete.html"
@@ -65,7 +74,17 @@ class Draft:
     @property
     def blockers(self) -> list[Finding]:
         """Blockers that stand beside no field."""
-        return [f for f in self.plan.blockers if f.about != "field"] if self.plan else []
+        return beside_no_field(self.plan, Level.BLOCKER) if self.plan else []
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Warnings that stand beside no field."""
+        return beside_no_field(self.plan, Level.WARNING) if self.plan else []
+
+    @property
+    def notices(self) -> list[Finding]:
+        """What is good to know and stands beside no field."""
+        return beside_no_field(self.plan, Level.NOTICE) if self.plan else []
 
     @property
     def problems(self) -> int:
@@ -207,9 +226,9 @@ def _by_node(swarm: Swarm, found: Network) -> list[tuple[str, list[tuple[Service
 
 
 def _origin(cluster: Cluster, found: Network) -> Job | None:
-    """The job that made the network, by the mark that jobs leave on it: the job's number and what it made."""
-    number = dict(found.labels).get(JOB_LABEL, "").partition("-")[0]
-    return cluster.jobs.filter(pk=int(number)).select_related("change").first() if number.isdecimal() else None
+    """The job that made the network."""
+    number = job_of(found)
+    return cluster.jobs.filter(pk=number).select_related("change").first() if number is not None else None
 
 
 def _start(cluster: Cluster, settings: NetworkSettings, *, replaces: ChangeRequest | None = None) -> Draft:
@@ -222,7 +241,9 @@ def _read(cluster: Cluster, typed: Any, *, replaces: ChangeRequest | None = None
     data, pick = network_pick.take(cluster=cluster, typed=typed)
     form = NetworkForm(data)
     form.full_clean()
-    asked = CreateRequest(settings=form.settings())
+    settings = form.settings()
+    approved = drifts.labels_as_approved(cluster=cluster, name=settings.name) if settings.labels else ()
+    asked = CreateRequest(settings=settings, approved_labels=approved)
     draft = Draft(cluster=cluster, form=form, request=asked, pick=pick, replaces=replaces)
     try:
         plan = changes.preview(cluster=cluster, request=draft.request, kind=network_plans.CREATE)

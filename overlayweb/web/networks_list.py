@@ -26,6 +26,7 @@ COLUMNS = (
     ("services", "Services", True),
     ("nodes", "Nodes", True),
     ("mtu", "MTU", True),
+    ("owner", "Owner", False),
     ("state", "State", False),
 )
 

@@ -62,12 +62,12 @@ def test_lists_are_narrowed_sorted_and_kept_up_to_date(demo: Installation, brows
 
         go_to(page, "Networks")
         expect(page.get_by_role("row").filter(has_text="analytics_lake")).to_contain_text("No addresses")
-        page.get_by_label("Name, subnet, stack or id").press_sequentially("search")
+        page.get_by_label("Name, subnet, owner or id").press_sequentially("search")
         expect(page.locator("#found tbody tr")).to_have_count(2)
         page.locator("#found").get_by_role("link", name="Addresses").click()
         page.wait_for_url(re.compile(r"q=search.*sort=-used"))
         assert [name.split()[0] for name in names(page)] == ["search_mesh", "search_front"]
-        page.get_by_label("Name, subnet, stack or id").fill("")
+        page.get_by_label("Name, subnet, owner or id").fill("")
         expect(page.locator("#found tbody tr")).to_have_count(11)
         assert names(page)[0].startswith("search_mesh"), "still the fullest first"
         page.reload()

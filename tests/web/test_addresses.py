@@ -5,9 +5,11 @@ import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from overlayweb.models import Cluster, ReservedRange, codec
+from overlayweb.models import Cluster, RangeRecord, ReservedRange, codec
 from tests.domain.builders import make_network, make_service, make_swarm
 from tests.web.pages import text
 
@@ -74,6 +76,34 @@ def test_a_file_is_shown_before_it_is_imported(cluster: Cluster, as_administrato
     again = as_administrator.post(IMPORT, {"text": FILE.replace("Ana", "Rui"), "seal": seal})
     assert "The registry has changed since" in text(again)
     assert ReservedRange.objects.get(name="office").owner == "Ana"
+
+
+def test_a_long_file_is_taken_over_by_few_statements_and_its_history_is_whole(
+    cluster: Cluster, as_administrator: Client
+) -> None:
+    first, second = (
+        "cidr,name\n" + "".join(f"10.{n >> 8}.{n & 255}.0/24,{word}{n}\n" for n in range(600)) for word in ("a", "b")
+    )
+    as_administrator.post(IMPORT, {"text": first, "seal": sealed(as_administrator, first)})
+    seal = sealed(as_administrator, second)
+    with CaptureQueriesContext(connection) as asked:
+        as_administrator.post(IMPORT, {"text": second, "seal": seal})
+    assert len(asked) < 40, "not one for each line"
+    assert sorted(ReservedRange.objects.values_list("name", flat=True)) == sorted(f"b{n}" for n in range(600))
+    told = RangeRecord.objects.filter(after__startswith="10.1.7.0/24").values_list(
+        "before", "after", "person__username"
+    )
+    assert list(told) == [
+        ("10.1.7.0/24 · a263", "10.1.7.0/24 · b263", "clara"),
+        ("", "10.1.7.0/24 · a263", "clara"),
+    ]
+    assert RangeRecord.objects.count() == 1200
+
+
+def sealed(client: Client, file: str) -> str:
+    """What confirms the import of this file, as its preview has it."""
+    page = client.post(IMPORT, {"text": file}).content.decode()
+    return html.unescape(re.findall(r'name="seal"\s+value="([^"]*)"', page)[0])
 
 
 def test_one_error_keeps_everything_out(cluster: Cluster, as_administrator: Client) -> None:

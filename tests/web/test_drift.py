@@ -3,18 +3,25 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec
-from overlayweb.services import drifts
+from overlayweb.domain.network_plans import CreatePlan
+from overlayweb.domain.replace_plans import ReplacePlan
+from overlayweb.domain.swarm import STACK_LABEL, Swarm
+from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec, forget_seen
+from overlayweb.services import changes, drifts
+from tasks import observations
 from tests.domain.builders import make_network, make_port
-from tests.web.pages import text, value
+from tests.web.pages import beside, text, value
 
+MOST_QUERIES = 8
 DRIFT = "/clusters/prod/drift"
 
 
@@ -41,9 +48,8 @@ def done(change: ChangeRequest) -> Job:
 
 def see(cluster: Cluster, swarm: Swarm) -> None:
     """A look that finds this now."""
-    now = timezone.now()
-    cluster.observation, cluster.observed_at = codec.dump(replace(swarm, observed_at=now)), now
-    cluster.save()
+    assert observations.keep(cluster=cluster, swarm=replace(swarm, observed_at=timezone.now()))
+    cluster.refresh_from_db()
 
 
 def adopt(client: Client, reason: str = "The VPN moved away.") -> str:
@@ -158,7 +164,9 @@ def test_networks_from_before_are_recorded_once_and_watched_from_then_on(
     see(cluster, replace(swarm, networks=swarm.networks[:-1]))
     gone = text(as_author.get(DRIFT))
     assert "Network payments was removed outside" in gone
-    assert "Never recorded" not in gone
+    assert "were there before" not in gone
+    assert "was there before" not in gone
+    assert "Every network is recorded or approved" in text(as_author.get(f"{DRIFT}?show=unrecorded"))
 
 
 def test_a_stale_page_records_nothing(cluster: Cluster, as_author: Client) -> None:
@@ -183,7 +191,7 @@ def test_while_a_job_runs_nothing_is_compared(done: Job, as_author: Client) -> N
 
 
 def test_a_cluster_that_was_never_seen_says_so(cluster: Cluster, as_author: Client) -> None:
-    Cluster.objects.update(observation="", observed_at=None)
+    forget_seen(cluster)
     assert "Not looked at yet" in text(as_author.get(DRIFT))
     assert drifts.report(cluster=Cluster.objects.get()) is None
 
@@ -195,6 +203,57 @@ def test_many_drifts_are_paged(cluster: Cluster, swarm: Swarm, as_author: Client
     page = as_author.get(DRIFT).content.decode()
     assert len(re.findall(r"was made outside", page)) == 50
     assert "1 to 50 of 120" in page
+
+
+@pytest.fixture
+def mixed(cluster: Cluster, swarm: Swarm, as_author: Client) -> Cluster:
+    """Of two recorded networks one was changed and one removed; one was made outside; 118 were never recorded."""
+    old = [make_network(f"old{k:03}", f"10.30.{k}.0/24") for k in range(118)]
+    page = as_author.get(DRIFT)
+    as_author.post(f"{DRIFT}/record", {"digest": value(page, "digest")})
+    made = make_network("sneaky", "10.7.0.0/24", created_at=timezone.now() + timedelta(seconds=1))
+    kept = {network.name: network for network in swarm.networks if network.name != "payments"}
+    kept["backend"] = replace(kept["backend"], mtu="1300")
+    see(cluster, replace(swarm, networks=(*kept.values(), made, *old)))
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("", ["backend was changed", "payments was removed", "sneaky was made"]),
+        ("?show=changed", ["backend was changed"]),
+        ("?show=removed", ["payments was removed"]),
+        ("?show=made", ["sneaky was made"]),
+        ("?q=1300", ["backend was changed"]),
+        ("?q=10.7.0+network", ["sneaky was made"]),
+        ("?q=sneaky&show=removed", []),
+    ],
+)
+def test_what_differs_is_filtered(query: str, titles: list[str], mixed: Cluster, as_reader: Client) -> None:
+    page = as_reader.get(f"{DRIFT}{query}")
+    assert re.findall(r"Network (\w+ was \w+) outside", text(page)) == titles
+    assert ("Nothing fits" in text(page)) is not bool(titles)
+
+
+def test_networks_that_were_never_recorded_are_paged_and_filtered(mixed: Cluster, as_reader: Client) -> None:
+    assert "118 networks" in text(as_reader.get(DRIFT))
+    assert "old000" not in text(as_reader.get(DRIFT))
+    page = text(as_reader.get(f"{DRIFT}?show=unrecorded&page=2"))
+    assert "51 to 100 of 118" in page
+    assert ("old049" in page, "old050" in page, "old099" in page, "old100" in page) == (False, True, True, False)
+    fragment = as_reader.get(f"{DRIFT}?show=unrecorded&q=10.30.7.", headers={"HX-Request": "true"})
+    assert "<html" not in fragment.content.decode()
+    assert "old007" in text(fragment)
+    assert "1 network found" in text(fragment)
+
+
+@pytest.mark.parametrize("query", ["", "?show=unrecorded&q=old&page=2"])
+def test_a_page_of_drift_asks_the_database_little(query: str, mixed: Cluster, as_administrator: Client) -> None:
+    as_administrator.get(DRIFT + query)  # the session remembers the cluster, and the report is worked out
+    with CaptureQueriesContext(connection) as asked:
+        as_administrator.get(DRIFT + query)
+    assert len(asked) <= MOST_QUERIES
 
 
 def test_a_changed_network_is_replaced_by_what_was_approved(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:
@@ -209,6 +268,62 @@ def test_a_changed_network_is_replaced_by_what_was_approved(cluster: Cluster, sw
     form = as_author.get(link[1])
     assert value(form, "mtu") == ""
     assert value(as_author.get(link[1].partition("?")[0]), "mtu") == "1300"
+
+
+STACK = ((STACK_LABEL, "shop"),)
+
+
+@pytest.fixture
+def of_stack(cluster: Cluster, swarm: Swarm, as_author: Client) -> Swarm:
+    """The Swarm with the overlay ``payments`` of the stack ``shop``, which somebody has recorded as it was found."""
+    *others, payments = swarm.networks
+    found = replace(swarm, networks=(*others, replace(payments, labels=STACK)))
+    see(cluster, found)
+    page = as_author.get(DRIFT)
+    as_author.post(f"{DRIFT}/record", {"digest": value(page, "digest")})
+    return found
+
+
+def test_a_network_of_a_stack_that_was_removed_outside_is_made_again_with_its_label(
+    of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    see(cluster, replace(of_stack, networks=of_stack.networks[:-1]))
+    assert 'href="/clusters/prod/networks/new?back=payments"' in as_author.get(DRIFT).content.decode()
+    form = as_author.get("/clusters/prod/networks/new?back=payments")
+    assert "to mend" not in text(form)
+    assert f"{STACK_LABEL}=shop</textarea>" in form.content.decode()
+    change = asked_for(as_author, "/clusters/prod/networks/new", form)
+    assert CreatePlan.of(change.plan_record.plan()).after.labels == STACK
+    assert changes.recheck(change=change).holds
+
+
+def test_a_network_of_a_stack_that_lost_its_label_is_given_it_back(
+    of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    *others, payments = of_stack.networks
+    see(cluster, replace(of_stack, networks=(*others, replace(payments, labels=(), id="made-anew"))))
+    path = "/clusters/prod/networks/made-anew/replace"
+    change = asked_for(as_author, path, as_author.get(f"{path}?back=payments"))
+    assert ReplacePlan.of(change.plan_record.plan()).after.labels == STACK
+    assert changes.recheck(change=change).holds
+
+
+@pytest.mark.parametrize("typed", [{"name": "other"}, {"labels": f"{STACK_LABEL}=office"}])
+def test_reserved_labels_that_nobody_approved_are_refused(
+    typed: dict[str, str], of_stack: Swarm, cluster: Cluster, as_author: Client
+) -> None:
+    see(cluster, replace(of_stack, networks=of_stack.networks[:-1]))
+    sent = {"name": "payments", "labels": f"{STACK_LABEL}=shop", "reason": "Mine.", **typed}
+    answer = as_author.post("/clusters/prod/networks/new", sent)
+    assert f"The label {STACK_LABEL} is in a name space" in beside(answer, "verdict-labels")
+    assert not ChangeRequest.objects.exists()
+
+
+def asked_for(client: Client, path: str, form: Any, **typed: str) -> ChangeRequest:
+    """The change that the form asks for as it stands, with a reason."""
+    answer = client.post(path, {**form.context["draft"].form.data, "reason": "As it was.", **typed})
+    assert answer.status_code == 302, text(answer)
+    return ChangeRequest.objects.get()
 
 
 def test_news_between_two_looks_show_at_once(cluster: Cluster, swarm: Swarm, as_author: Client) -> None:

@@ -1,18 +1,23 @@
 """The lists of networks and services: filtered, sorted and paged by the server, with few questions to the database."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from overlayweb.domain import capacity
-from overlayweb.models import Cluster
+from overlayweb.domain import capacity, network_plans
+from overlayweb.domain.ingress_settings import JOB_LABEL
+from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.swarm import STACK_LABEL
+from overlayweb.models import ChangeRequest, Cluster, Job
 from tasks import observations
 from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_tasks
 from tests.web import pages
@@ -20,6 +25,7 @@ from tests.web.inventories import make_cluster, make_large_swarm
 
 MOST_QUERIES = 8
 LISTS = ("networks", "services")
+NONE = "\N{EN DASH}"
 
 
 @pytest.fixture
@@ -153,6 +159,68 @@ def test_what_a_row_says(varied: Cluster, as_reader: Client) -> None:
     assert "Below strength" in services
     assert "Updating" in services
     assert "None wanted" in services
+
+
+@pytest.fixture
+def owned(author: User, reviewer: User) -> Cluster:
+    """Overlays that a job of Ana's made, one of Ben's, a stack, and nobody known.
+
+    What Ben's job made is of a stack too. ``copied`` bears the mark of a job of another cluster, ``forged`` of none.
+    """
+    elsewhere = make_cluster("elsewhere", make_swarm(networks=[], observed_at=timezone.now()))
+    cluster = make_cluster("owned", make_swarm(networks=[], observed_at=timezone.now()))
+    marks = [
+        f"{job_of(cluster, author).pk}-1",
+        f"{job_of(cluster, reviewer).pk}-2",
+        f"{job_of(elsewhere, author).pk}-1",
+        "9" * 30,
+    ]
+    mine, bens, others, nobodys = (((JOB_LABEL, mark),) for mark in marks)
+    networks = [
+        make_network("lake", "10.0.30.0/24", labels=mine),
+        make_network("shop_moved", "10.0.31.0/24", labels=(*bens, (STACK_LABEL, "shop"))),
+        make_network("copied", "10.0.32.0/24", labels=others),
+        make_network("forged", "10.0.33.0/24", labels=nobodys),
+        make_network("office_net", "10.0.34.0/24", labels=((STACK_LABEL, "office"),)),
+        make_network("plain", "10.0.35.0/24"),
+    ]
+    assert observations.keep(cluster=cluster, swarm=make_swarm(networks=networks, observed_at=timezone.now()))
+    return cluster
+
+
+def job_of(cluster: Cluster, person: User) -> Job:
+    """A job that carried out a change of this person."""
+    now = timezone.now()
+    change = ChangeRequest.objects.create(cluster=cluster, kind=network_plans.CREATE, author=person, created_at=now)
+    return Job.objects.create(change=change, cluster=cluster, status=JobStatus.SUCCEEDED, created_at=now)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?sort=owner", ["lake", "shop_moved", "office_net", "copied", "forged", "ingress", "plain"]),
+        ("?sort=-owner", ["office_net", "shop_moved", "lake", "copied", "forged", "ingress", "plain"]),
+        ("?q=ana", ["lake"]),
+        ("?q=BEN+shop", ["shop_moved"]),
+        ("?q=office", ["office_net"]),
+    ],
+)
+def test_networks_are_found_and_sorted_by_their_owner(
+    query: str, expected: list[str], owned: Cluster, names: Callable[[str], list[str]]
+) -> None:
+    assert names(f"/clusters/owned/networks/{query}") == expected
+
+
+def test_the_owner_is_who_had_it_made_or_else_its_stack(owned: Cluster, as_reader: Client) -> None:
+    page = pages.text(as_reader.get("/clusters/owned/networks/"))
+    assert dict(re.findall(r"(\w+) attachable 10\.\S+ .*? default (.*?) Ready", page)) == {
+        "lake": "Ana Author",
+        "shop_moved": "Ben Reviewer stack shop",
+        "office_net": "stack office",
+        "plain": NONE,
+        "copied": NONE,
+        "forged": NONE,
+    }
 
 
 def test_typing_brings_the_list_alone_and_going_back_the_whole_page(varied: Cluster, as_reader: Client) -> None:

@@ -74,6 +74,21 @@ def test_everything_that_docker_would_take_and_hang_on_is_said_at_once(cluster: 
     assert not ChangeRequest.objects.exists()
 
 
+@pytest.mark.parametrize("path", [NEW, "/clusters/prod/networks/id-backend/replace"])
+def test_what_stands_beside_a_field_is_said_there_alone(path: str, cluster: Cluster, as_author: Client) -> None:
+    said = "10.44.0.0/22 lies inside Swarm's default address pool"
+    page = as_author.post(path, {**TYPED, "mtu": "1500", "check": "1"})
+    assert said in beside(page, "verdict-subnets")
+    assert "An MTU of 1500" in beside(page, "verdict-mtu")
+    assert text(page).count(said) == text(page).count("An MTU of 1500") == 1
+
+
+def test_the_page_of_a_change_says_what_stood_beside_the_fields(cluster: Cluster, as_author: Client) -> None:
+    as_author.post(NEW, {**TYPED, "reason": "Analytics needs one."})
+    page = text(as_author.get(f"/changes/{ChangeRequest.objects.get().pk}/"))
+    assert "10.44.0.0/22 lies inside Swarm's default address pool" in page
+
+
 def test_options_and_names_that_docker_takes_in_silence(cluster: Cluster, as_author: Client) -> None:
     options = "com.docker.network.driver.mtu=abc\nencrypted=false\n=x"
     answer = as_author.post(NEW, {**TYPED, "name": "ingress", "options": options, "reason": "Why not"})

@@ -217,6 +217,17 @@ def test_a_bridge_on_taken_addresses_is_refused(as_reader: Client, cluster: Clus
     assert "docker network create" not in beside(page, "answer")
 
 
+def test_of_very_many_that_a_bridge_would_overlap_the_first_are_named(
+    as_reader: Client, cluster: Cluster, swarm: Swarm
+) -> None:
+    many = tuple(make_network(f"n{number:03}", f"10.99.{number}.0/24") for number in range(200))
+    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(replace(swarm, networks=many)))
+    page = as_reader.get(f"{PAGE}bridge", {"node": swarm.nodes[1].id, "subnet": "10.99.0.0/16", "masquerade": "on"})
+    said = beside(page, "verdict-subnet")
+    assert said.count("10.99.0.0/16 overlaps") == 21
+    assert "10.99.0.0/16 overlaps 180 more." in said
+
+
 def test_the_bridges_of_two_nodes_may_have_the_same_addresses(
     as_reader: Client, cluster: Cluster, swarm: Swarm
 ) -> None:

@@ -106,6 +106,11 @@ def test_a_large_cluster_is_cut_and_leads_to_its_list(as_reader: Client) -> None
     assert len(asked) <= MOST_QUERIES
 
 
+def test_the_page_of_the_search_has_one_field(db: None, as_reader: Client) -> None:
+    pages_of_both = (as_reader.get(path).content.decode() for path in ("/search", "/history/"))
+    assert [page.count('<input type="search"') for page in pages_of_both] == [1, 1]
+
+
 def test_the_top_bar_has_search_and_what_waits(as_author: Client, as_reader: Client) -> None:
     job_stories.change(job_stories.cluster("shop"), author="ana")
     assert "Inbox: 1" in pages.text(as_author.get("/history/"))

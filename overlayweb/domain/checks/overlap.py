@@ -1,9 +1,9 @@
 """Checks of the subnet against everything that holds addresses, and of the room in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from overlayweb.domain import subnets
-from overlayweb.domain.addresses import Need, ingress_need
+from overlayweb.domain.addresses import Holding, Need, ingress_need
 from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import Case, on_field
 from overlayweb.domain.plans import Finding, Level
@@ -16,16 +16,21 @@ TIGHT = 0.8
 """Above this share of addresses in use, a warning."""
 
 
+def who_holds(wanted: Subnet, held: Iterable[Holding]) -> list[str]:
+    """Those that hold addresses of the subnet, in words; of very many the first, and how many more."""
+    met = [holding for holding in held if subnets.overlaps(wanted, holding.subnet)]
+    named = [str(holding) for holding in met[:NAMED_AT_MOST]]
+    return [*named, f"{len(met) - NAMED_AT_MOST} more"] if len(met) > NAMED_AT_MOST else named
+
+
 def overlaps(case: Case) -> Iterator[Finding]:
     """True overlap with overlays, local networks, node addresses and reserved ranges."""
     wanted = case.subnet
     if wanted is None:
         return
-    met = [str(holding) for holding in case.held if subnets.overlaps(wanted, holding.subnet)]
+    met = who_holds(wanted, case.held)
     if not met:
         return
-    if len(met) > NAMED_AT_MOST:
-        met = [*met[:NAMED_AT_MOST], f"{len(met) - NAMED_AT_MOST} more"]
     usable = wanted.prefix_length <= subnets.LONGEST_USABLE_PREFIX
     length = wanted.prefix_length if usable else roomy_prefix(case)
     free = next_free_text(case, length, wanted.first)

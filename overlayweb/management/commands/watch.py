@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
+from overlayweb import garbage
 from overlayweb.models import full_disks
 from overlayweb.services import clusters
 from tasks.watch import Watcher
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Watch until SIGTERM or SIGINT."""
+        garbage.seldom()
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
