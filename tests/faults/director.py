@@ -6,7 +6,6 @@ It does nothing to the job but what those do.
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import time
@@ -23,10 +22,10 @@ from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
 from tasks.app import app
-from tests.faults import crew, disks, stage, stages
+from tests.faults import asked, crew, disks, stage, stages
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.stage import Template
-from tests.faults.story import Story
+from tests.faults.story import Story, rows_of
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
@@ -42,9 +41,6 @@ SAID_LEASE = "a heartbeat said so, too"
 SAID_FULL = "a worker said whose disk is full, and what to do"
 VISITS = 4
 """So often the operator does what a job asks for."""
-
-_REMOVE = re.compile(r"\(id (\w+)\) was made by somebody else. Remove it by its id")
-_RESTART = re.compile(r"run `systemctl restart docker` there|Restart dockerd on the manager")
 
 
 class Run:
@@ -292,26 +288,20 @@ class Run:
         """The message that was kept comes now, out of its turn, to a worker that must find nothing to do."""
         if not self._late:
             return
-        before = self._ledger()
+        before = rows_of(self.job())
         pid, name = self._start_worker(self.template.job_id)
         self.shared.gap = -1
         assert not self._stopped(pid)
-        assert self._ledger() == before, f"{name} got a late message and wrote to the ledger"
+        assert rows_of(self.job()) == before, f"{name} got a late message and wrote to the ledger"
 
     def _thaw(self, pid: int, name: str) -> None:
         self._frozen.remove((pid, name))
         gap, self.shared.gap = self.shared.gap, -1
-        before = self._ledger()
+        before = rows_of(self.job())
         os.kill(pid, signal.SIGCONT)
         assert not self._stopped(pid)
-        assert self._ledger() == before, f"{name} woke up and wrote to the ledger"
+        assert rows_of(self.job()) == before, f"{name} woke up and wrote to the ledger"
         self.shared.gap = gap
-
-    def _ledger(self) -> list[object]:
-        """Every row of the job, as values."""
-        job = self.job()
-        rows: list[object] = [*Job.objects.filter(pk=job.pk).values()]
-        return [*rows, *job.steps.values(), *job.services.values(), *job.events.values()]
 
     def _wake(self) -> None:
         for pid, name in [*self._frozen]:
@@ -323,16 +313,14 @@ class Run:
         """The operator does what the job says, and says so. False when there is nothing that can be done."""
         assert len(self.story.visits) < VISITS, f"asks again and again: {job.attention}"
         self.story.visits.append(" ".join(job.attention))
-        asked = [sentence for sentence in job.attention if _RESTART.search(sentence)]
-        named = [name for name in self.template.simulation.world.node_names if any(name in said for said in asked)]
-        strange = _REMOVE.findall(self.story.visits[-1])
-        if not named and not strange and not self._crashed:
+        todo = asked.read(job.attention, nodes=self.template.simulation.world.node_names)
+        if not todo and not self._crashed:
             self.story.problems.append(f"asks for nothing that can be done: {job.attention}")
             return False
-        for network_id in strange:
+        for network_id in todo.removals:
             with connection.connect(connection.Endpoint(url=self.engine.socket)) as engine:
                 engine.remove_network(network_id)
-        for name in named or ([] if strange else sorted(self._crashed)):
+        for name in todo.restarts or ([] if todo else sorted(self._crashed)):
             self.restart(name)
         self.shared.pass_(20.0)
         jobs.resume(job=job, person=User.objects.get(username="ben"), now=self.now)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from overlayweb.models import Job
+
 
 @dataclass(kw_only=True)
 class Story:
@@ -15,3 +17,9 @@ class Story:
     edited: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+
+def rows_of(job: Job) -> list[object]:
+    """Every row of the job, as values."""
+    rows: list[object] = [*Job.objects.filter(pk=job.pk).values()]
+    return [*rows, *job.steps.values(), *job.services.values(), *job.events.values()]
