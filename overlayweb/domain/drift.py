@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from overlayweb.domain import standings
+from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.standings import Standing, Subject
 from overlayweb.domain.swarm import Network, Swarm
 
@@ -49,7 +50,7 @@ class Drift:
     """One thing that is not as it was approved. ``found``: how it is, with ``there`` False where it is gone.
 
     ``approved`` None: nobody ever approved it. ``subject_id``: the id of the network or service, "" for one that is
-    gone.
+    gone. ``job``: number of the job whose label a network bears that is there and shall not be.
     """
 
     what: What
@@ -57,6 +58,7 @@ class Drift:
     approved: Approved | None = None
     differences: tuple[Difference, ...] = ()
     subject_id: str = ""
+    job: int | None = None
 
     @property
     def subject(self) -> Subject:
@@ -111,7 +113,9 @@ def find(*, swarm: Swarm, approved: Iterable[Approved], since: datetime) -> Repo
     drifts = [drift for key, word in judged.items() for drift in _of(word, seen.get(key), ids.get(key, ""), swarm)]
     unknown = [n for n in standings.overlays_of(swarm) if (Subject.NETWORK, n.name) not in latest]
     drifts += [
-        Drift(what=What.MADE, found=standings.of_network(n), subject_id=n.id) for n in unknown if _is_new(n, since)
+        Drift(what=What.MADE, found=standings.of_network(n), subject_id=n.id, job=job_of(n))
+        for n in unknown
+        if _is_new(n, since)
     ]
     return Report(
         drifts=tuple(sorted(drifts, key=_order)),
@@ -145,7 +149,9 @@ def _of(word: Approved, found: Standing | None, subject_id: str, swarm: Swarm) -
             gone = Standing(subject=wanted.subject, name=wanted.name, there=False)
             yield Drift(what=What.REMOVED, found=gone, approved=word)
     elif not wanted.there:
-        yield Drift(what=What.MADE, found=found, approved=word, subject_id=subject_id)
+        made = next((n for n in swarm.networks if n.id == subject_id), None)
+        job = job_of(made) if made else None
+        yield Drift(what=What.MADE, found=found, approved=word, subject_id=subject_id, job=job)
     elif differences := tuple(_differences(wanted, found)):
         yield Drift(what=What.CHANGED, found=found, approved=word, differences=differences, subject_id=subject_id)
 

@@ -1,5 +1,6 @@
 """Drift: what was approved against what is, with "adopt" and "propose a change back"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from overlayweb.domain import commands, standings
 from overlayweb.domain.drift import Drift, Report, What
 from overlayweb.domain.standings import Subject
-from overlayweb.models import Cluster
+from overlayweb.models import Cluster, Job
 from overlayweb.services import drifts
 from overlayweb.web import frame, listing
 from overlayweb.web.access import decider
@@ -43,7 +44,7 @@ _NOUNS = {Subject.INGRESS: "The ingress", Subject.NETWORK: "Network", Subject.PO
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One drift as the page shows it. ``back``: where a change back is asked for, "" for nowhere, with ``label``;
-    ``command``: what undoes it by hand where there is no form for it.
+    ``command``: what undoes it by hand where there is no form for it; ``job``: the job of ours that made it, too late.
     """
 
     drift: Drift
@@ -51,6 +52,7 @@ class Row:
     back: str
     label: str
     command: tuple[str, ...] = ()
+    job: Job | None = None
 
     @property
     def values(self) -> tuple[tuple[str, str], ...]:
@@ -72,7 +74,7 @@ def drift(request: HttpRequest, name: str) -> HttpResponse:
         "sight": frame.of(request).sight,
         "report": found,
         "listing": shown,
-        "rows": [_row(cluster, one) for one in shown.page if isinstance(one, Drift)],
+        "rows": _rows(cluster, [one for one in shown.page if isinstance(one, Drift)]),
         "adopted": adopted[:ADOPTED_SHOWN],
         "adopted_count": adopted.count(),
     }
@@ -139,11 +141,18 @@ def _listed(request: HttpRequest, report: Report) -> Listing:
     return listing.listing(request, asked, report.drifts_with(text=asked.text, what=what), kinds=KINDS)
 
 
-def _row(cluster: Cluster, one: Drift) -> Row:
+def _rows(cluster: Cluster, found: Sequence[Drift]) -> list[Row]:
+    numbers = [one.job for one in found if one.job is not None]
+    jobs = cluster.jobs.only("pk").in_bulk(numbers) if numbers else {}
+    return [_row(cluster, one, jobs.get(one.job)) for one in found]
+
+
+def _row(cluster: Cluster, one: Drift, job: Job | None) -> Row:
     back, label = _back(cluster, one)
     return Row(
         drift=one,
-        title=f"{_named(one.subject, one.name)} {_verb(one)}",
+        job=job,
+        title=f"{_named(one.subject, one.name)} {'was made too late' if job else _verb(one)}",
         back=back,
         label=label,
         command=_command(one),

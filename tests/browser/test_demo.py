@@ -118,7 +118,7 @@ def test_what_a_stranger_does_shows_as_drift_and_is_adopted(demo: Installation, 
         come_back(bruno, demo, link_of(demo, "Bruno Costa"), "demo-bruno")
         bruno.complaints.clear()  # a link that was used before is a 404
         bruno.page.goto(f"{demo.address}/clusters/demo/drift")
-        bruno.sees(re.compile("Never recorded"))
+        expect(bruno.page.get_by_role("heading", name="Never recorded")).to_be_visible()
         stranger.create_network("sneaky", driver="overlay", attachable=True)
         heading = bruno.page.get_by_role("heading", name="Network sneaky was made outside")
         look_until(bruno.page, heading)

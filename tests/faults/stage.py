@@ -5,10 +5,11 @@ Made once and copied for every run, by forking the process that holds it.
 
 import base64
 import json
+import math
 import os
 import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -174,6 +175,12 @@ def changes(folder: Path) -> list[dict[str, Any]]:
     """The changes of a run that the engine carried out, in order."""
     path = changes_path(folder)
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def changes_in_flight(folder: Path, taken_over: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Those by workers that had been taken over at that second: one call of each may be on its way then."""
+    since = {worker.rstrip("!"): second for worker, second in taken_over}
+    return [line for line in changes(folder) if line["at"] > since.get(line["worker"], math.inf)]
 
 
 def job_id_of(message: str) -> int:

@@ -70,10 +70,9 @@ def _of_owners(run: Run) -> Iterator[str]:
     if late:
         yield f"resumed only after {late} s"
     for worker, second in run.story.taken_over:
-        name = worker.rstrip("!")
-        after = [c for c in stage.changes(run.folder) if c["worker"] == name and c["at"] > second]
+        after = stage.changes_in_flight(run.folder, [(worker, second)])
         if len(after) > 1:
-            yield f"{name} was taken over at {second:.2f} and changed after that: {[c['verb'] for c in after]}"
+            yield f"{worker} was taken over at {second:.2f} and changed after that: {[c['verb'] for c in after]}"
 
 
 def _of_swarm(run: Run, job: Job) -> list[str]:

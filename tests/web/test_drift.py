@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.replace_plans import ReplacePlan
@@ -181,6 +182,18 @@ def test_a_network_made_outside_shows_with_its_settings(cluster: Cluster, swarm:
     assert "Network sneaky was made outside" in page
     assert "10.7.0.0/24 gateway 10.7.0.1" in page
     assert "Nobody approved it." in page
+
+
+def test_a_network_whose_creation_came_after_the_end_of_its_job_names_the_job(
+    cluster: Cluster, swarm: Swarm, done: Job, as_author: Client
+) -> None:
+    later = timezone.now() + timedelta(seconds=1)
+    ours = make_network("late", "10.7.0.0/24", created_at=later, labels=((JOB_LABEL, f"{done.pk}-1"),))
+    strange = make_network("copied", "10.8.0.0/24", created_at=later, labels=((JOB_LABEL, f"{done.pk + 1}-1"),))
+    see(cluster, replace(swarm, networks=(*swarm.networks, ours, strange)))
+    page = text(as_author.get(DRIFT))
+    assert f"Network late was made too late Job {done.pk} ended without it" in page
+    assert "Network copied was made outside Nobody approved it." in page
 
 
 def test_while_a_job_runs_nothing_is_compared(done: Job, as_author: Client) -> None:
