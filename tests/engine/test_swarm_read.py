@@ -103,8 +103,8 @@ def test_one_of_each_equals_its_row(engine: DockerEngine, swarm: Swarm) -> None:
     listed = swarm.ingress_networks[0]
     one = engine.network(listed.id)
     assert one is not None
-    # Inspected, it is the node's own, which was made a moment after the Swarm's.
-    assert replace(one, created_at=listed.created_at) == listed
+    # Inspected, it is the node's own, which was made a moment after the Swarm's, and tells of containers.
+    assert replace(one, created_at=listed.created_at, document=listed.document) == listed
 
 
 def test_what_is_not_there_is_none(engine: DockerEngine, swarm: Swarm) -> None:

@@ -64,12 +64,19 @@ def boxes_wanted(swarm: Swarm) -> ContainerRequest:
 
 
 def boxes_moved(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
-    """Each container is where it was asked to be, or where it was; each place is there once."""
+    """Each container is where it was asked to be, or where it was; each place is there once.
+
+    Where an engine ended, nothing starts its containers again.
+    """
     request = ContainerPlan.of(job.plan()).request
-    held = sorted(row.container_id for row in before.attachments)
+    ended = {deed.what for deed in run.scenario.deeds if deed.kind in {"crash", "daemon"}}
+    ended_ids = {node.id for node in before.nodes if node.hostname in ended}
+    lost = {link.container_id for link in request.links if link.node_id in ended_ids}
+    held = sorted(row.container_id for row in before.attachments if row.container_id not in lost)
     if job.status == JobStatus.SUCCEEDED:
-        held = sorted(link.container_id for link in request.links if link.attach)
-    there = sorted(row.container_id for row in now.attachments if row.may_be_on(request.network_id))
+        held = sorted(link.container_id for link in request.links if link.attach and link.container_id not in lost)
+    on = [row.container_id for row in now.attachments if row.may_be_on(request.network_id)]
+    there = sorted(key for key in on if key not in lost)
     if there != held:
         yield f"on {POND} are {there}, not {held}"
     yield from overlay_stages.services_stay(run, before, now)
