@@ -14,9 +14,11 @@ from overlayweb.domain.addresses import wanted_swarm_tasks
 from overlayweb.domain.capacity import Filling
 from overlayweb.domain.ingress_settings import ipv4_ipam, job_of, subnet_of
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
-from overlayweb.domain.swarm import STACK_LABEL, Mode, Network, Service, Swarm, SwarmTask
+from overlayweb.domain.swarm import OWNER_LABEL, STACK_LABEL, Mode, Network, Service, Swarm, SwarmTask
 
 JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
+LONGEST_LABEL = 255
+"""Characters of a label that a row has; Docker takes any number."""
 _STOPPED_UPDATE = frozenset({"paused", "rollback_paused"})
 _UPDATING = frozenset({"updating", "rollback_started"})
 
@@ -55,6 +57,7 @@ class ListedNetwork:
 
     ``subnets``: its subnets as text; ``first_address``: where the first one begins, to sort by, None without.
     ``job``: the number of the job that made it, by its label, None for one made outside.
+    ``named_owner``: whose it is by its label ``owner``, "" without.
     ``used`` of ``usable`` addresses are taken, ``peak`` at the worst moment of an update of everything on it; all 0
     where that is not known. ``words``: what a filter looks in.
     """
@@ -72,6 +75,7 @@ class ListedNetwork:
     internal: bool
     encrypted: bool
     job: int | None
+    named_owner: str
     stack: str
     services: int
     containers: int
@@ -162,7 +166,8 @@ def _take(uses: Mapping[str, _Use], swarm_task: SwarmTask) -> None:
 def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetwork:
     """``filling``: None where it is not known how full it is, as of the manager's own networks."""
     first = subnet_of(ipv4_ipam(network).subnet)
-    stack = dict(network.labels).get(STACK_LABEL, "")
+    labels = dict(network.labels)
+    stack, owner = (labels.get(key, "")[:LONGEST_LABEL] for key in (STACK_LABEL, OWNER_LABEL))
     blocks = ", ".join(ipam.subnet for ipam in network.ipam if ipam.subnet)
     return ListedNetwork(
         network_id=network.id,
@@ -178,6 +183,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         internal=network.internal,
         encrypted=network.encrypted,
         job=job_of(network),
+        named_owner=owner,
         stack=stack,
         services=len(use.services),
         containers=use.containers,
@@ -185,7 +191,7 @@ def _network(network: Network, use: _Use, filling: Filling | None) -> ListedNetw
         used=filling.used if filling else 0,
         peak=filling.peak if filling else 0,
         usable=filling.usable if filling else 0,
-        words=_words(network.name, stack, blocks, network.driver, network.id),
+        words=_words(network.name, owner, stack, blocks, network.driver, network.id),
     )
 
 
@@ -205,7 +211,7 @@ def _service(swarm: Swarm, service: Service, names: Mapping[str, str]) -> Listed
     return ListedService(
         service_id=service.id,
         name=service.name,
-        stack=service.stack,
+        stack=service.stack[:LONGEST_LABEL],
         image=image,
         mode=service.mode,
         state=_service_state(swarm, service, wanted=wanted, running=running),

@@ -15,6 +15,9 @@ from overlayweb.domain.specs import Spec, publishes_through_ingress
 T = TypeVar("T")
 
 STACK_LABEL = "com.docker.stack.namespace"
+OWNER_LABEL = "owner"
+"""By which people commonly say whose a network is; Docker knows nothing of it."""
+
 SELF_LABEL = "com.overlayweb.self"
 """A service with this label is Overlayweb itself, whatever container asks."""
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db import models, transaction
 
-from overlayweb.domain.inventory import ListedNetwork, ListedService
+from overlayweb.domain.inventory import LONGEST_LABEL, ListedNetwork, ListedService
 from overlayweb.models.clusters import Cluster
 
 _Row = TypeVar("_Row", "NetworkRow", "ServiceRow")
@@ -38,7 +38,8 @@ class NetworkRow(models.Model):
     internal = models.BooleanField()
     encrypted = models.BooleanField()
     job = models.PositiveBigIntegerField(null=True, help_text="number of the job that made it, as its label says")
-    stack = models.CharField(max_length=255)
+    named_owner = models.CharField(max_length=LONGEST_LABEL, help_text="whose it is, by its label owner")
+    stack = models.CharField(max_length=LONGEST_LABEL)
     services = models.PositiveIntegerField()
     containers = models.PositiveIntegerField()
     nodes = models.PositiveIntegerField()
@@ -64,7 +65,7 @@ class ServiceRow(models.Model):
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="service_rows")
     service_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
-    stack = models.CharField(max_length=255)
+    stack = models.CharField(max_length=LONGEST_LABEL)
     image = models.TextField()
     mode = models.CharField(max_length=16)
     state = models.CharField(max_length=16)

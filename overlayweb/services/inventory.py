@@ -31,7 +31,7 @@ _CALLED = Coalesce(
 )
 """What the person is called whose change a job carries out."""
 _PERSON = Subquery(Job.objects.filter(pk=OuterRef("job"), cluster=OuterRef("cluster")).values(called=_CALLED))
-_OWNER = Coalesce("person", NullIf("stack", Value("")))
+_OWNER = Coalesce(NullIf("named_owner", Value("")), "person", NullIf("stack", Value("")))
 
 NETWORK_KINDS: Mapping[str, Q] = {
     "": _OVERLAYS,
@@ -95,8 +95,8 @@ def networks(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "
     """The networks of ``kind`` that have all the words of ``text`` somewhere, by ``order``; "-" in front turns it.
 
     An order or a kind that there is not is the usual one. ``fullness``: per cent of the addresses that are taken
-    at the worst moment of an update. ``person``: whose change made it here, None for one made outside; ``owner``: that
-    person, else its stack, else None. The name of the person is among the words.
+    at the worst moment of an update. ``person``: whose change made it here, None for one made outside; ``owner``: who
+    its label names, else that person, else its stack, else None. The name of the person is among the words.
     """
     rows = NetworkRow.objects.filter(cluster=cluster)
     found = rows.annotate(fullness=_FULLNESS, urgency=_URGENCY, person=_PERSON).annotate(owner=_OWNER)

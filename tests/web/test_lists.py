@@ -16,7 +16,7 @@ from django.utils import timezone
 from overlayweb.domain import capacity, network_plans
 from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.swarm import STACK_LABEL
+from overlayweb.domain.swarm import OWNER_LABEL, STACK_LABEL
 from overlayweb.models import ChangeRequest, Cluster, Job
 from tasks import observations
 from tests.domain.builders import make_ingress, make_network, make_service, make_swarm, make_swarm_tasks
@@ -183,6 +183,8 @@ def owned(author: User, reviewer: User) -> Cluster:
         make_network("forged", "10.0.33.0/24", labels=nobodys),
         make_network("office_net", "10.0.34.0/24", labels=((STACK_LABEL, "office"),)),
         make_network("plain", "10.0.35.0/24"),
+        make_network("asked", "10.0.36.0/24", labels=((OWNER_LABEL, "payments team"), *mine)),
+        make_network("said", "10.0.37.0/24", labels=((OWNER_LABEL, "x" * 300), (STACK_LABEL, "y" * 300))),
     ]
     assert observations.keep(cluster=cluster, swarm=make_swarm(networks=networks, observed_at=timezone.now()))
     return cluster
@@ -198,9 +200,10 @@ def job_of(cluster: Cluster, person: User) -> Job:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("?sort=owner", ["lake", "shop_moved", "office_net", "copied", "forged", "ingress", "plain"]),
-        ("?sort=-owner", ["office_net", "shop_moved", "lake", "copied", "forged", "ingress", "plain"]),
-        ("?q=ana", ["lake"]),
+        ("?sort=owner", ["lake", "shop_moved", "office_net", "asked", "said", "copied", "forged", "ingress", "plain"]),
+        ("?sort=-owner", ["said", "asked", "office_net", "shop_moved", "lake", "copied", "forged", "ingress", "plain"]),
+        ("?q=ana", ["asked", "lake"]),
+        ("?q=payments", ["asked"]),
         ("?q=BEN+shop", ["shop_moved"]),
         ("?q=office", ["office_net"]),
     ],
@@ -211,13 +214,17 @@ def test_networks_are_found_and_sorted_by_their_owner(
     assert names(f"/clusters/owned/networks/{query}") == expected
 
 
-def test_the_owner_is_who_had_it_made_or_else_its_stack(owned: Cluster, as_reader: Client) -> None:
+def test_the_owner_is_who_its_label_names_else_who_had_it_made_else_its_stack(
+    owned: Cluster, as_reader: Client
+) -> None:
     page = pages.text(as_reader.get("/clusters/owned/networks/"))
     assert dict(re.findall(r"(\w+) attachable 10\.\S+ .*? default (.*?) Ready", page)) == {
         "lake": "Ana Author",
         "shop_moved": "Ben Reviewer stack shop",
         "office_net": "stack office",
         "plain": NONE,
+        "asked": "payments team made by Ana Author",
+        "said": f"{'x' * 255} stack {'y' * 255}",
         "copied": NONE,
         "forged": NONE,
     }
