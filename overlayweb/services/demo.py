@@ -35,6 +35,8 @@ def register(*, endpoint: str, now: datetime) -> Cluster:
         name = next(name for name in NAMES if not Cluster.objects.filter(name=name).exists())
         return Cluster.objects.create(name=name, endpoint=endpoint, demo=True, created_at=now)
     forget_seen(found, endpoint=endpoint)
+    found.created_at = now  # the networks that it begins with are no drift
+    found.save(update_fields=["created_at"])
     return found
 
 

@@ -1,14 +1,19 @@
 """The demo's past is real, its people are what they are said to be, and it goes without a trace on real clusters."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from overlayweb.demo import people, story
+from overlayweb.domain.drift import What
 from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.domain.policy import Role
 from overlayweb.models import Account, ChangeRequest, Cluster, Event, Job, reserved_ranges
-from overlayweb.services import demo, installation, jobs, roles
+from overlayweb.services import demo, drifts, installation, jobs, roles
+from tasks import observations
+from tests.domain.builders import make_network, make_swarm
 from tests.services.conftest import Cast
 
 pytestmark = pytest.mark.slow
@@ -49,6 +54,18 @@ def test_a_start_forgets_what_was_seen(past: Cluster) -> None:
     again = demo.register(endpoint="unix:///elsewhere/demo.sock", now=timezone.now())
     assert again.pk == past.pk
     assert (again.observation, again.observed_at, again.endpoint) == ("", None, "unix:///elsewhere/demo.sock")
+
+
+def test_what_the_next_start_begins_with_is_no_drift(past: Cluster) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    again = demo.register(endpoint=past.endpoint, now=later)
+    networks = [make_network(f"at{s}", f"10.0.{50 + s}.0/24", created_at=later + timedelta(seconds=s)) for s in (-5, 5)]
+    seen = make_swarm(networks=networks, observed_at=later + timedelta(seconds=9))
+    assert observations.keep(cluster=again, swarm=seen)
+    again.refresh_from_db()
+    report = drifts.report(cluster=again)
+    assert report
+    assert [one.name for one in report.drifts if one.what is What.MADE] == ["at5"]
 
 
 def test_the_demo_goes_without_a_trace_on_real_clusters(cast: Cast, past: Cluster, administrator: User) -> None:
