@@ -102,9 +102,10 @@ def _parts(pool: Pool, options: argparse.Namespace) -> dict[str, Iterator[Job]]:
     ways: Callable[[], Iterator[catalogue.Way]] = lambda: (  # noqa: E731  # each part looks its ways up when it begins
         catalogue.way(pool, stage=stage, ending=ending) for stage, ending in catalogue.WAYS if stage in options.stages
     )
-    indexes: Callable[[catalogue.Way], Iterable[int]] = lambda way: (  # noqa: E731
-        range(len(way.points)) if options.every else catalogue.distinct(way.points)
-    )
+
+    def indexes(way: catalogue.Way) -> Iterable[int]:
+        return range(len(way.points)) if options.every else catalogue.distinct(way.points)
+
     seeds = range(options.first, options.first + options.schedules)
     parts: dict[str, Iterator[Job]] = {
         "kills": _jobs(ways, lambda way: catalogue.kills(way, indexes(way))),

@@ -112,7 +112,7 @@ class Watcher(threading.Thread):
             except (EngineError, _Lost):
                 failures += 1
             except DatabaseError as error:
-                full_disks.warn(logger, "watch", error)
+                full_disks.warn(logger, f"watch: cluster {self._cluster_id}", error)
                 failures += 1
             except Exception:
                 logger.exception("watch: cluster %s could not be followed, beginning anew", self._cluster_id)

@@ -61,16 +61,16 @@ def _manage(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=log)
 
 
-@pytest.mark.parametrize("command", ["sweep", "watch"])
+@pytest.mark.parametrize(("command", "who"), [("sweep", "sweep"), ("watch", "watch: cluster 1")])
 def test_who_runs_for_ever_says_it_in_one_sentence_and_goes_on_with_room(
-    folder: Path, disk: disks.SmallDisk, command: str
+    folder: Path, disk: disks.SmallDisk, command: str, who: str
 ) -> None:
     """A cluster that nobody looks at is asked for every few seconds, and an engine that is away tried, both written."""
     with _running(folder, "sweep"):
         _until(lambda: list((folder / "data").rglob("*.msg")), "the cluster to be registered, and asked for")
     with _running(folder, command):
         _until(lambda: command == "sweep" or _tried(folder), "the engine to be tried")
-        _until(lambda: _is_said(folder, disk, command), "it to meet the full disk")
+        _until(lambda: _is_said(folder, disk, who), "it to meet the full disk")
         disk.make_room()
         time.sleep(SETTLES)
         said = (folder / "log").read_text()
@@ -79,7 +79,7 @@ def test_who_runs_for_ever_says_it_in_one_sentence_and_goes_on_with_room(
         assert (folder / "log").read_text() == said, "with room it goes on"
         _until(lambda: command == "sweep" or _tried(folder) > before, "the engine to be tried once more")
     file = folder / "data" / "db.sqlite3"
-    assert f"{command}: the disk of its database {file} is full. Free room there; it goes on by itself." in said
+    assert f"{who}: the disk of its database {file} is full. Free room there; it goes on by itself." in said
     assert "Traceback" not in said
 
 
@@ -99,10 +99,10 @@ def _tried(folder: Path) -> str:
         return str(database.execute("SELECT max(coalesce(error_at, '')) FROM overlayweb_cluster").fetchone()[0])
 
 
-def _is_said(folder: Path, disk: disks.SmallDisk, command: str) -> bool:
+def _is_said(folder: Path, disk: disks.SmallDisk, who: str) -> bool:
     """Fill the disk again, too: a connection that is closed gives the room of its journal back."""
     disk.fill()
-    return f"{command}: the disk" in (folder / "log").read_text()
+    return f"{who}: the disk" in (folder / "log").read_text()
 
 
 def _until(condition: Callable[[], object], what: str) -> None:

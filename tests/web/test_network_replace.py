@@ -15,6 +15,7 @@ def test_the_form_begins_with_the_settings_of_the_network(cluster: Cluster, as_a
     assert value(page, "name") == "backend"
     assert "10.0.9.0/24" in text(page)
     assert "No change yet" in beside(page, "preview")
+    assert "Another network of the Swarm is called" not in text(page), "nobody has made a mistake yet"
 
 
 def test_the_preview_shows_each_service_and_the_phases(cluster: Cluster, as_author: Client) -> None:
