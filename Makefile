@@ -10,6 +10,9 @@ TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fo
 QUICK := not dockerd and not chromium and not slow
 ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# Programs start hundreds of times in the tests, and a third sooner where the bytecode is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := up
 .PHONY: up demo test test-quick test-engines coverage faults lint format test-tools lock lab secrets clean
 

@@ -19,7 +19,7 @@ ARGUMENTS = [
 ]
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery staple"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)  # a busy machine draws a page late; what a page says is the test
 
 
