@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
-TEST_PACKAGES := busybox-static chromium debootstrap docker-compose docker.io fonts-dejavu-core iproute2 iptables \
+TEST_PACKAGES := busybox-static chromium-headless-shell debootstrap docker-compose docker.io fonts-dejavu-core iproute2 iptables \
 	nftables postgresql python3-firewall redis-server ufw
 # Tests that start no engine, no browser and no whole installation.
 QUICK := not dockerd and not chromium and not slow

@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from django.conf import settings
+from playwright.sync_api import Browser
 
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -45,6 +46,17 @@ def folder() -> Iterator[Path]:
     path.chmod(0o755)  # PostgreSQL's user must get through
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of a file. Needs `requires("chromium")`."""
+    from tests.browser.people import chromium
+
+    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
+        # Playwright's loop runs in this thread, and Django would refuse to ask the database beside it.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.people import PASSWORD, chromium, person
+from tests.browser.people import PASSWORD, person
 from tests.support import installations, ports
 from tests.support.installations import Installation
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.slow, pytest.mark.timeout(200)]
 
 FILE = "cidr,name,reason,owner\n10.34.0.0/15,partners,peered VPC,Network team\n"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import docker
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.people import PASSWORD, Person, chromium, person
+from tests.browser.people import PASSWORD, Person, person
 from tests.support import installations, ports
 from tests.support.installations import Installation
 
@@ -18,12 +18,6 @@ MOST_STEPS = 8
 JOB_MS = 110_000
 SEEN_WITHIN_S = 75
 """An event brings it sooner; everything is listed once a minute."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

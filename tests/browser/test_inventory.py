@@ -8,17 +8,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from overlayweb.domain.specs import Spec
 from overlayweb.engine import connection
-from tests.browser.people import PASSWORD, chromium, person
+from tests.browser.people import PASSWORD, person
 from tests.support import installations, ports
 from tests.support.installations import Installation
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.slow, pytest.mark.timeout(200)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

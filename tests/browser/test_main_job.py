@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from overlayweb.domain.swarm import Swarm
-from tests.browser.people import Person, chromium, person
+from tests.browser.people import Person, person
 from tests.lab.swarm import Lab
 from tests.support import installations, ports
 from tests.support.installations import Installation
@@ -23,12 +23,6 @@ SUBNET = "10.77.0.0/16"
 GATEWAY = "10.77.0.9"
 MTU = "1450"
 JOB_MS = 90_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

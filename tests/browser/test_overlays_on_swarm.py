@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from overlayweb.domain import subnets
-from tests.browser.people import chromium, person
+from tests.browser.people import person
 from tests.browser.stage import Stage
 from tests.browser.test_main_job import come_in, ended
 from tests.browser.test_readiness import TOKEN
@@ -32,12 +32,6 @@ WIDE = "shop_wide"
 RANGES = "cidr,name,reason,owner\n10.64.0.0/14,partners,peered VPC,Network team\n"
 SEEN_MS = 90_000
 """A whole look comes once a minute; news of networks and services come at once."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

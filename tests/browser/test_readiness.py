@@ -6,19 +6,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.people import PASSWORD, chromium, person
+from tests.browser.people import PASSWORD, person
 from tests.support import installations, ports
 from tests.support.installations import Installation
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.slow, pytest.mark.timeout(300)]
 
 TOKEN = re.compile(r"--token SWMTKN-1-\w+-(\w+)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from overlayweb.domain import mesh
 from overlayweb.domain.swarm import Swarm
-from tests.browser.people import Person, chromium, person
+from tests.browser.people import Person, person
 from tests.browser.test_main_job import approve, come_in, ended, watch
 from tests.lab import health, naive
 from tests.lab import services as lab_services
@@ -24,12 +24,6 @@ pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(3
 SUBNET = "10.78.0.0/24"
 WHY = "The old subnet collides with the VPN."
 """What the reviewer looks for on the change's page."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ TOOLS = {
     "firewalld": Tool(present=(SYSTEM_MODULES / "firewall").is_dir, remedy="apt-get install python3-firewall"),
     "docker": _programs("docker", package="docker.io"),
     "debootstrap": _programs("debootstrap", package="debootstrap"),
-    "chromium": _programs("chromium", package="chromium fonts-dejavu-core"),
+    "chromium": _programs("chromium-headless-shell", package="chromium-headless-shell fonts-dejavu-core"),
     "compose": _programs("docker-compose", package="docker-compose"),
     "root": Tool(present=lambda: os.geteuid() == 0, remedy="run the tests as root"),
 }

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.domain.connect_plans import ConnectPlan
@@ -14,7 +14,6 @@ from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.models import ChangeRequest, Cluster, Job
-from tests.browser.people import chromium
 from tests.web import wedges
 from tests.web.conftest import PASSWORD
 
@@ -42,24 +41,28 @@ LEFT = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
 
 
 @contextmanager
-def window(live_server: LiveServer, client: Client, *, javascript: bool = True, phone: bool = False) -> Iterator[Page]:
+def window(
+    browser: Browser, live_server: LiveServer, client: Client, *, javascript: bool = True, phone: bool = False
+) -> Iterator[Page]:
     """A browser window with the client's session. Whatever the console says against a page fails the test."""
     complaints: list[str] = []
-    with chromium() as browser:
-        context = browser.new_context(
-            base_url=live_server.url, viewport=PHONE if phone else DESK, java_script_enabled=javascript
-        )
-        cookie = client.cookies["overlayweb_session"]
-        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+    context = browser.new_context(
+        base_url=live_server.url, viewport=PHONE if phone else DESK, java_script_enabled=javascript
+    )
+    cookie = client.cookies["overlayweb_session"]
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    page = context.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with closing(context):
         yield page
     assert [said for said in complaints if not said.startswith(LEFT) and "401" not in said and "403" not in said] == []
 
 
-def test_verdicts_and_plan_follow_what_is_typed(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
-    with window(live_server, as_author) as page:
+def test_verdicts_and_plan_follow_what_is_typed(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
         page.goto(FORM)
         page.get_by_label("Why").fill("The VPN took it.")
         page.get_by_label("Subnet").fill("10.9.0.0/16")
@@ -75,8 +78,10 @@ def test_verdicts_and_plan_follow_what_is_typed(live_server: LiveServer, cluster
     assert IngressPlan.of(ChangeRequest.objects.get().plan_record.plan()).after.subnet == "10.10.0.0/16"
 
 
-def test_typing_is_never_overwritten_by_an_answer(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
-    with window(live_server, as_author) as page:
+def test_typing_is_never_overwritten_by_an_answer(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
         page.goto(FORM)
         page.get_by_label("Subnet").fill("")
         page.get_by_label("Subnet").press_sequentially("10.11.0.0/16", delay=130)
@@ -86,9 +91,9 @@ def test_typing_is_never_overwritten_by_an_answer(live_server: LiveServer, clust
 
 
 def test_all_of_it_works_without_javascript(
-    live_server: LiveServer, cluster: Cluster, as_author: Client, as_reviewer: Client
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client, as_reviewer: Client
 ) -> None:
-    with window(live_server, as_author, javascript=False) as page:
+    with window(browser, live_server, as_author, javascript=False) as page:
         page.goto(FORM)
         page.get_by_label("Subnet").fill("10.9.0.0/16")
         page.get_by_label("Subnet").press("Enter")
@@ -100,7 +105,7 @@ def test_all_of_it_works_without_javascript(
         page.get_by_role("button", name="Ask for approval").click()
         expect(page.locator("#decision")).to_contain_text("somebody else has to approve it")
         address = page.url
-    with window(live_server, as_reviewer, javascript=False) as page:
+    with window(browser, live_server, as_reviewer, javascript=False) as page:
         page.goto(address)
         page.get_by_text("Shorter: ports dark").first.click()
         expect(page.get_by_text("Swarm lets go").first).to_be_visible()
@@ -110,9 +115,9 @@ def test_all_of_it_works_without_javascript(
 
 
 def test_a_session_that_ends_while_typing_is_said_and_costs_nothing(
-    live_server: LiveServer, cluster: Cluster, as_author: Client
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
 ) -> None:
-    with window(live_server, as_author) as page:
+    with window(browser, live_server, as_author) as page:
         page.goto(FORM)
         page.get_by_label("Why").fill("A long reason.")
         page.context.clear_cookies()
@@ -134,8 +139,10 @@ def test_a_session_that_ends_while_typing_is_said_and_costs_nothing(
     assert ChangeRequest.objects.get().reason == "A long reason."
 
 
-def test_the_theme_changes_without_a_reload(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
-    with window(live_server, as_author) as page:
+def test_the_theme_changes_without_a_reload(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
         page.goto(FORM)
         page.get_by_label("Why").fill("A long reason.")
         page.locator("summary", has_text="Theme").click()
@@ -147,8 +154,8 @@ def test_the_theme_changes_without_a_reload(live_server: LiveServer, cluster: Cl
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_menus_work_by_keyboard(live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
-    with window(live_server, as_author) as page:
+def test_menus_work_by_keyboard(browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client) -> None:
+    with window(browser, live_server, as_author) as page:
         page.goto("/clusters/prod/")
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
@@ -163,9 +170,9 @@ def test_menus_work_by_keyboard(live_server: LiveServer, cluster: Cluster, as_au
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_no_page_breaks_the_policy_or_the_width(
-    live_server: LiveServer, change: ChangeRequest, as_administrator: Client, *, phone: bool
+    browser: Browser, live_server: LiveServer, change: ChangeRequest, as_administrator: Client, *, phone: bool
 ) -> None:
-    with window(live_server, as_administrator, phone=phone) as page:
+    with window(browser, live_server, as_administrator, phone=phone) as page:
         for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
             answer = page.goto(path)
             assert answer, path
@@ -182,7 +189,7 @@ def test_no_page_breaks_the_policy_or_the_width(
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_a_repair_breaks_neither(
-    live_server: LiveServer, cluster: Cluster, as_administrator: Client, *, phone: bool
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_administrator: Client, *, phone: bool
 ) -> None:
     wedges.see(cluster, wedges.wedged())
     asked = wedges.ask(cluster)
@@ -192,7 +199,7 @@ def test_a_repair_breaks_neither(
         "/clusters/prod/ingress/",
         "/clusters/prod/nodes",
     )
-    with window(live_server, as_administrator, phone=phone) as page:
+    with window(browser, live_server, as_administrator, phone=phone) as page:
         for path in paths:
             page.goto(path)
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -234,9 +241,9 @@ def ask(page: Page) -> None:
 
 
 def test_networks_are_made_connected_and_replaced_by_keyboard(
-    live_server: LiveServer, cluster: Cluster, as_author: Client
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
 ) -> None:
-    with window(live_server, as_author) as page:
+    with window(browser, live_server, as_author) as page:
         open_by_keyboard(page, "/clusters/prod/networks/new")
         tab_to(page, page.get_by_label("Name"))
         page.keyboard.type("lake")
@@ -270,9 +277,9 @@ def test_networks_are_made_connected_and_replaced_by_keyboard(
 
 
 def test_a_phone_has_five_entries_and_the_others_under_more(
-    live_server: LiveServer, change: ChangeRequest, as_author: Client
+    browser: Browser, live_server: LiveServer, change: ChangeRequest, as_author: Client
 ) -> None:
-    with window(live_server, as_author, phone=True) as page:
+    with window(browser, live_server, as_author, phone=True) as page:
         page.goto("/clusters/prod/")
         entries = page.get_by_role("navigation", name="Pages").locator("> ul > li:visible")
         expect(entries).to_have_text(["Overview", "Networks", "Services", re.compile("Changes *1"), re.compile("More")])

@@ -1,6 +1,5 @@
 """The job page in a real browser: it follows without a reload, survives what happens, and disturbs nobody."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.fixtures import Settings
 
 from overlayweb.domain.lifecycle import JobEvent
@@ -27,10 +26,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators:Warning"),
 ]
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 AT_END = """(() => {
   const log = document.getElementById("job-log");
   return log.scrollTop + log.clientHeight >= log.scrollHeight - 2;
@@ -57,25 +52,14 @@ class Cast:
         return page
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests of this file."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright's loop runs in this thread, and Django would refuse to ask the database beside it.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def cast(chromium: Browser, transactional_db: None, settings: Settings) -> Iterator[Cast]:
+def cast(browser: Browser, transactional_db: None, settings: Settings) -> Iterator[Cast]:
     use_redis(settings, None)
     settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True  # nothing is collected in tests
     Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=timezone.now())
     job = job_stories.queued(job_stories.cluster())
     with live.serving() as server:
-        context = chromium.new_context()
+        context = browser.new_context()
         ben = live.session_of(User.objects.get(username="ben"))
         context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": ben, "url": server.address}])
         cast = Cast(server, job, context, [])
@@ -212,9 +196,9 @@ def test_a_page_whose_reader_signed_out_says_so(cast: Cast, monkeypatch: pytest.
     expect(page.locator("#job-connection")).to_contain_text("You are signed out", timeout=10000)
 
 
-def test_without_a_script_the_page_is_whole_and_offers_a_reload(cast: Cast, chromium: Browser) -> None:
+def test_without_a_script_the_page_is_whole_and_offers_a_reload(cast: Cast, browser: Browser) -> None:
     job_stories.recorded(cast.job).begin()
-    plain = chromium.new_context(java_script_enabled=False)
+    plain = browser.new_context(java_script_enabled=False)
     url = cast.server.address
     plain.add_cookies([{"name": c["name"], "value": c["value"], "url": url} for c in cast.browser.cookies()])
     page = plain.new_page()

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.domain.swarm import Swarm
@@ -11,12 +11,6 @@ from overlayweb.models import Cluster, codec
 from tests.web.test_form_browser import window
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(autouse=True)
-def beside_playwright(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Playwright's loop runs in this thread, and Django would refuse to ask the database beside it."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
 @pytest.fixture
@@ -36,8 +30,10 @@ def look_fails(cluster: Cluster, error: str) -> None:
     Cluster.objects.filter(pk=cluster.pk).update(error=error, error_at=timezone.now())
 
 
-def test_the_form_comes_by_itself(live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client) -> None:
-    with window(live_server, as_author) as page:
+def test_the_form_comes_by_itself(
+    browser: Browser, live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
         page.goto("/clusters/prod/ingress/customise")
         expect(page.get_by_text("Not looked at yet")).to_be_visible()
         expect(page.get_by_text("Waiting for 2")).to_be_visible()
@@ -47,9 +43,9 @@ def test_the_form_comes_by_itself(live_server: LiveServer, unseen: Cluster, swar
 
 
 def test_without_javascript_a_link_brings_it(
-    live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client
+    browser: Browser, live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client
 ) -> None:
-    with window(live_server, as_author, javascript=False) as page:
+    with window(browser, live_server, as_author, javascript=False) as page:
         page.goto("/clusters/prod/ingress/customise")
         look_finds(unseen, swarm)
         page.get_by_role("link", name="Reload").click()
@@ -58,9 +54,9 @@ def test_without_javascript_a_link_brings_it(
 
 @pytest.mark.parametrize("path", ["/clusters/prod/", "/clusters/prod/ingress/"])
 def test_what_was_seen_or_why_not_comes_by_itself(
-    live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client, path: str
+    browser: Browser, live_server: LiveServer, unseen: Cluster, swarm: Swarm, as_author: Client, path: str
 ) -> None:
-    with window(live_server, as_author) as page:
+    with window(browser, live_server, as_author) as page:
         page.goto(path)
         look_fails(unseen, "The engine does not answer.")
         expect(page.get_by_text("The engine does not answer.")).to_be_visible()
@@ -74,9 +70,9 @@ def test_what_was_seen_or_why_not_comes_by_itself(
 
 
 def test_a_look_that_was_asked_for_leaves_alone_what_is_typed(
-    live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client
+    browser: Browser, live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client
 ) -> None:
-    with window(live_server, as_author) as page:
+    with window(browser, live_server, as_author) as page:
         page.goto("/clusters/prod/")
         page.get_by_role("button", name="Look again").click()
         expect(page.get_by_text("A worker looks at the cluster.")).to_be_visible()
