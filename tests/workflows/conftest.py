@@ -1,6 +1,6 @@
 """A rig on a real Swarm for every test of this folder that asks for one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,14 +9,20 @@ from django.utils import timezone
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.models import Cluster, Installation
 from tests.lab.swarm import Lab
-from tests.workflows.rig import Rig, create_quick_mix
+from tests.workflows.rig import FEW, Rig, create_quick_mix
 
 
 @pytest.fixture
-def rig(lab: Lab, transactional_db: None) -> Iterator[Rig]:
-    """The lab with the quick mix, two people, and the cluster registered."""
+def services() -> Collection[str]:
+    """The services of the quick mix that a test's Swarm runs, () for all. Files that need more than a few say so."""
+    return FEW
+
+
+@pytest.fixture
+def rig(lab: Lab, transactional_db: None, services: Collection[str]) -> Iterator[Rig]:
+    """The lab with its services, two people, and the cluster registered."""
     lab.reset()
-    ids = create_quick_mix(lab)
+    ids = create_quick_mix(lab, only=services)
     now = timezone.now()
     Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=now)
     rig = Rig(

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
 OLD = "10.0.0.0/24"
 
 
+@pytest.mark.parametrize("services", [()])
 def test_five_rebuilds_in_a_row_leave_nothing_behind(rig: Rig) -> None:
     before = rig.swarm()
     strategies = [Strategy.AUTOMATIC, Strategy.UNPUBLISH, Strategy.STOP, Strategy.AUTOMATIC, Strategy.STOP]
