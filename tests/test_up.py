@@ -16,6 +16,7 @@ import pytest
 
 from overlayweb import processes
 from tests.support import installations, ports
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +45,8 @@ def status_of(url: str) -> int:
 
 
 def eventually(condition: Callable[[], bool], *, limit: float = 20) -> bool:
-    """Whether the condition comes true within the limit, in seconds."""
-    deadline = time.monotonic() + limit
+    """Whether the condition comes true within a patient wait for the limit, in seconds."""
+    deadline = time.monotonic() + patient(limit)
     while not condition():
         if time.monotonic() > deadline:
             return False

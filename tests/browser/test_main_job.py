@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(4
 SUBNET = "10.77.0.0/16"
 GATEWAY = "10.77.0.9"
 MTU = "1450"
-JOB_MS = 90_000
+JOB_MS = 180_000
 
 
 @pytest.fixture

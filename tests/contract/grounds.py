@@ -11,6 +11,7 @@ from tests.contract import http
 from tests.contract.engines import Facts
 from tests.contract.http import Answer
 from tests.lab import Lab, health, image
+from tests.support.patience import patient
 from tests.support.simulator import Simulated
 
 Document = dict[str, Any]
@@ -97,7 +98,7 @@ class Ground(ABC):
 
     def until(self, condition: Callable[[], object], what: str, *, seconds: float = 30.0) -> None:
         """Wait until something is true. AssertionError, saying ``what`` was waited for, after so many seconds."""
-        deadline = time.monotonic() + max(self.wall(seconds), 3.0)
+        deadline = time.monotonic() + patient(max(self.wall(seconds), 3.0))
         while not condition():
             assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
             time.sleep(self.wall(0.2))

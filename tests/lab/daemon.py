@@ -18,6 +18,7 @@ from tests.lab import cgroups, netns, processes
 from tests.lab.engines import Engine
 from tests.lab.namespaces import Namespaces, clean_environment, run
 from tests.lab.processes import Process
+from tests.support.patience import patient
 
 _SPAWN = """
 hostname "$1"; echo 0 > "$2/cgroup.procs"; log=$3; shift 3
@@ -35,12 +36,12 @@ class NodeError(Exception):
 def wait_until(condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.05) -> None:
     """Wait until `condition()` is true, looking each `every` seconds.
 
-    Raises TimeoutError, saying `what` was waited for, after `timeout` seconds.
+    Raises TimeoutError, saying `what` was waited for, after what is a patient wait for `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s for {what}")
+            raise TimeoutError(f"waited {patient(timeout):g} s for {what}")
         time.sleep(every)
 
 

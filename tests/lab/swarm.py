@@ -19,6 +19,7 @@ from typing import Any, Self
 from tests.lab import engines, health, image, netns
 from tests.lab.daemon import Node, wait_until
 from tests.lab.namespaces import Namespaces
+from tests.support.patience import patient
 
 FOLDER_PREFIX = "overlayweb-lab-"
 _REPOSITORY = Path(__file__).parents[2]
@@ -99,13 +100,13 @@ class Lab:
     def wait_running(self, names: Iterable[str] | None = None, *, timeout: float = 60.0) -> None:
         """Wait until services run at full strength: those named, or all there are.
 
-        Raises TimeoutError with the strength of each that does not, after `timeout` seconds.
+        Raises TimeoutError with the strength of each that does not, after a patient wait for `timeout` seconds.
         """
         wanted = None if names is None else set(names)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patient(timeout)
         while weak := self._weak(wanted):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"after {timeout:g} s run only: {', '.join(weak)}")
+                raise TimeoutError(f"after {patient(timeout):g} s run only: {', '.join(weak)}")
             time.sleep(0.2)
 
     def containers_on(self, network_id: str) -> dict[str, dict[str, str]]:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from tests.support.patience import patient
+
 OWN = re.compile(r"^(OVERLAYWEB_|DATABASE_URL|REDIS_URL|DOCKER_HOST|DJANGO_SETTINGS_MODULE)")
 
 
@@ -70,9 +72,9 @@ class Installation:
         """Where it runs."""
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_for(self, word: str, *, limit: float = 90) -> str:
+    def wait_for(self, word: str, *, limit: float = 30) -> str:
         """The first line with the word, already printed or to come. AssertionError if it ends or takes too long."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + patient(limit)
         while not (found := [line for line in self.lines if word in line]):
             try:
                 line = self._queue.get(timeout=max(0.01, deadline - time.monotonic()))

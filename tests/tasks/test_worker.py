@@ -17,6 +17,7 @@ from overlayweb import processes
 from tasks import app as celery_app
 from tasks import jobs
 from tests.support import installations
+from tests.support.patience import patient
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,7 @@ class Bench:
 
     def eventually(self, condition: Callable[[], bool], *, limit: float = 30) -> bool:
         """Whether the condition comes true within so many seconds."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + patient(limit)
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.02)
         return condition()

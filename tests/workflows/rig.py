@@ -32,7 +32,7 @@ from tests.lab.services import SECOND, everywhere, host_port, ingress_port, repl
 from tests.lab.swarm import Lab
 from tests.support.installations import environment
 
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 180.0
 REPOSITORY = Path(__file__).parents[2]
 
 
