@@ -137,7 +137,7 @@ def test_two_ingress_networks_are_named_with_the_plan_that_removes_both(cluster:
     assert value(page, "subnet") == "10.0.0.0/24"
     for words in ("Remove the 2 ingress networks", "docker network rm second", "docker network rm ingressold"):
         assert words in text(page)
-    assert re.search(r"longest time a port is dark [\d.]+ s 1 service", text(page))
+    assert re.search(r"longest time a port is dark [\d.]+ s service that the job looks after 1 ", text(page))
     assert re.search(r"Its ports are dark for about [\d.]+ s\. Its containers stop and start once\.", text(page))
 
 
