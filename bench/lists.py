@@ -1,6 +1,6 @@
-"""How long the pages about networks and services take, by how many there are.
+"""How long pages take, by how many networks and services there are.
 
-``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about three minutes. It
+``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about five minutes. It
 fills a database of its own, then asks the product's views, as a signed-in person, for every page in turn; lists are
 asked for the first page, one further on, filtered, and sorted both ways.
 """
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from bench import machine
 from bench.machine import Machine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.test import Client
+
+    from overlayweb.models import ChangeRequest, Cluster
 
 SIZES = (100, 10_000)
 LISTED = (
@@ -54,8 +57,20 @@ PLACES = {
     "connect a network": (f"{NETWORK}connect", f"{NETWORK}connect?q=stack41"),
     "create a network": ("networks/new",),
     "replace a network": (f"{NETWORK}replace",),
+    "delete a network": (f"{NETWORK}delete",),
+    "containers": (f"{NETWORK}containers",),
+    "customise the ingress": ("ingress/customise",),
+    "repair the ingress": ("ingress/repair",),
+    "drift": ("drift",),
+    "readiness": ("readiness/", "readiness/bridge"),
+    "changes": ("/changes/",),
+    "one change": ("/changes/{waiting}/",),
+    "jobs": ("/jobs/",),
+    "one job": ("/jobs/{job}/",),
+    "search": ("/search?q=net00",),
 }
-"""Each page by the addresses that are asked for, below the cluster's own."""
+"""Each page by the addresses that are asked for: below the cluster's own, or with "/" in front below the root.
+``{waiting}``: a change that waits for approval, ``{job}``: a job that is queued."""
 LISTS = ("networks", "services")
 COMMAND = "`python -m bench.lists --markdown`"
 TARGET_MS, MOST_QUERIES = 250.0, 8
@@ -122,8 +137,8 @@ def markdown(report: Report) -> str:
         "",
         f"{report.machine}; load average {report.load}; {report.requests} requests each. {COMMAND}",
         "",
-        "Milliseconds of the whole answer of the view, on SQLite, without the network. The lists, in pages of 50, read",
-        "rows of their own; the other pages read the snapshot, which a process reads once and keeps until it changes.",
+        "Milliseconds of the whole answer of the view, on SQLite, without the network. Lists, in pages of 50, read",
+        "rows of their own; other pages read the snapshot, which a process fetches once and keeps until it changes.",
         "*After a change*: the median of the first answer once it has changed; it is read anew, and what follows",
         "from it is worked out again, once for all pages of a process. *Processor*: of the two medians the",
         "milliseconds of the processor, which other programs do not lengthen.",
@@ -156,13 +171,36 @@ def _measure(requests: int) -> tuple[list[Row], list[tuple[int, float]]]:
         cluster = make_cluster(f"of-{size}", make_large_swarm(size, observed_at=timezone.now()))
         again = make_large_swarm(size, observed_at=timezone.now())
         keeping.append((size, _seconds(lambda: observations.keep(cluster=cluster, swarm=again))))  # noqa: B023  # now
-        rows += [_row(client, place, size, requests) for place in PLACES]
+        cluster.refresh_from_db()
+        numbers = _ask_for_two(cluster)
+        rows += [_row(client, place, size, requests, numbers) for place in PLACES]
     return rows, keeping
 
 
-def _row(client: "Client", place: str, size: int, requests: int) -> Row:
+def _ask_for_two(cluster: "Cluster") -> dict[str, int]:
+    """The numbers of a change that waits for approval and of a job that is queued, each for one more overlay."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from overlayweb.domain.network_plans import CREATE, CreateRequest
+    from overlayweb.domain.network_settings import NetworkSettings
+    from overlayweb.domain.swarm import IpamConfig
+    from overlayweb.services import approvals, changes
+
+    def ask(name: str, subnet: str) -> "ChangeRequest":
+        settings = NetworkSettings(name=name, subnets=(IpamConfig(subnet=subnet),))
+        asked, author, now = CreateRequest(settings=settings), User.objects.get(username="ana"), timezone.now()
+        return changes.submit(cluster=cluster, request=asked, kind=CREATE, author=author, reason="Room", now=now)
+
+    approved, reader = ask("approved", "10.250.0.0/24"), User.objects.get_or_create(username="ben")[0]
+    sha256, now = approved.plan_record.sha256, timezone.now()
+    job = approvals.approve(change=approved, person=reader, plan_sha256=sha256, reason="", now=now)
+    return {"waiting": ask("waiting", "10.250.1.0/24").pk, "job": job.pk}
+
+
+def _row(client: "Client", place: str, size: int, requests: int, numbers: dict[str, int]) -> Row:
     took, work, queries = [], [], 0
-    asked = [f"/clusters/of-{size}/{path}" for path in PLACES[place]]
+    asked = [urljoin(f"/clusters/of-{size}/", path.format(**numbers)) for path in PLACES[place]]
     for number in range(-len(asked), requests):
         seconds, worked, questions = _ask(client, asked[number % len(asked)])
         if number >= 0:  # those before warm up, and the first keeps in the session which cluster is looked at
@@ -222,9 +260,10 @@ def _signed_in() -> "Client":
     from django.test import Client
     from django.utils import timezone
 
+    from overlayweb.domain.policy import ApprovalMode
     from overlayweb.models import Installation
 
-    Installation.objects.create(pk=1, created_at=timezone.now())
+    Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=timezone.now())
     client = Client()
     client.force_login(User.objects.create_user("ana"), backend="django.contrib.auth.backends.ModelBackend")
     return client

@@ -123,7 +123,7 @@ class Watcher(threading.Thread):
 
     def _watch(self) -> None:
         """Follow the cluster for as long as all goes well. Raises EngineError, which is kept first."""
-        cluster = Cluster.objects.defer("observation").filter(pk=self._cluster_id, removed_at=None).first()
+        cluster = Cluster.objects.filter(pk=self._cluster_id, removed_at=None).first()
         if cluster is None or not self._holds():
             return
         began = time.monotonic()

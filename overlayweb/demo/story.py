@@ -13,6 +13,7 @@ from functools import partial
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 
 from overlayweb.demo import inside
 from overlayweb.demo.people import ANA, BRUNO, CARLA, Part
@@ -157,7 +158,8 @@ class _Stage:
 
     def _look(self) -> None:
         swarm = self.engine.observe()
-        Cluster.objects.filter(pk=self.cluster.pk).update(observation=codec.dump(swarm), observed_at=swarm.observed_at)
+        seen = {"observation": codec.dump(swarm), "observed_at": swarm.observed_at, "revision": F("revision") + 1}
+        Cluster.objects.filter(pk=self.cluster.pk).update(**seen)
         self.cluster.refresh_from_db()
 
 

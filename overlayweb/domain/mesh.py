@@ -283,7 +283,7 @@ def _of_ingress(swarm: Swarm, mesh: Mesh) -> Iterator[Finding]:
             "The repair creates it, once no node holds a removed one.",
         )
     elif mesh.ingress and len(mesh.replaced) > 1:
-        named = ", ".join(f"{_named(network)} (id {network.id[:12]})" for network in mesh.replaced[::-1])
+        named = ", ".join(_named_with_id(network) for network in mesh.replaced[::-1])
         yield _finding(
             "ingress-twice",
             "cluster",
@@ -359,6 +359,10 @@ def _finding(code: str, about: str, subject: str, message: str, remedy: str, nam
         message=message,
         remedy=remedy,
     )
+
+
+def _named_with_id(network: Network) -> str:
+    return f"{network.name} {ipv4_ipam(network).subnet or 'without addresses'} (id {network.id[:12]})"
 
 
 def _named(network: Network) -> str:

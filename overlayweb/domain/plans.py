@@ -245,6 +245,11 @@ class IngressPlan(Plan):
     restarts: tuple[NodeRestart, ...] = ()
 
     @property
+    def released(self) -> tuple[Effect, ...]:
+        """Services that the job takes off the ingress; of a repair the others are left alone or mended."""
+        return tuple(effect for effect in self.effects if effect.strategy is not Strategy.AUTOMATIC)
+
+    @property
     def ingress_ids(self) -> tuple[str, ...]:
         """All of them, in the order in which they are removed."""
         return (*self.other_ingress_ids, self.ingress_id) if self.ingress_id else ()

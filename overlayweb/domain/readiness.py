@@ -153,6 +153,19 @@ def to_try(swarm: Swarm) -> tuple[tuple[Node, int], ...]:
     )
 
 
+def find_nodes(nodes: Iterable[Node], text: str) -> tuple[Node, ...]:
+    """The node of this id; else those of this host name; else those that have it in their name or begin with this id.
+
+    Capitals do not count. All for "".
+    """
+    word = text.strip().lower()
+    rows = tuple(nodes)
+    same = tuple(node for node in rows if node.id.lower() == word)
+    named = tuple(node for node in rows if node.hostname.lower() == word)
+    like = (node for node in rows if word in node.hostname.lower() or node.id.lower().startswith(word))
+    return same or named or tuple(like)
+
+
 def is_windows(node: Node) -> bool:
     """Whether it runs Windows."""
     return node.os == "windows"

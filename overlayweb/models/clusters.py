@@ -1,5 +1,8 @@
 """Clusters and what was last seen of them."""
 
+from datetime import datetime
+from typing import TypeAlias
+
 from django.db import models
 
 from overlayweb.domain import glance, mesh
@@ -34,13 +37,25 @@ class Reached(models.Model):
         return unseal(self.tls_key_sealed)
 
 
+_Which: TypeAlias = tuple[int, datetime | None, datetime | None]
+"""Which observation it is: the revision, and when it was read. A database that was brought back counts anew, but not in
+the same moments."""
+
+
+class _WithoutObservations(models.Manager["Cluster"]):
+    """Clusters without the text of what was seen, which may be 18 MB: ``swarm()`` fetches it, where it has to."""
+
+    def get_queryset(self) -> "models.QuerySet[Cluster]":
+        return super().get_queryset().defer("observation")
+
+
 class Cluster(Reached):
     """A Swarm, reached through one manager, with its latest observation.
 
-    ``observation`` is the JSON of a domain ``Swarm``; pages read it and never ask an engine. ``observed_at`` is when
-    everything was read; ``news_at`` when a part of it was read again since. ``revision`` counts what was written.
-    ``glance_text`` is the JSON of the ``Glance`` at it. ``error`` is why the last look failed, in words for a person,
-    or "".
+    ``observation`` is the JSON of a domain ``Swarm``; pages read it by ``swarm()`` and never ask an engine.
+    ``observed_at`` is when everything was read; ``news_at`` when a part of it was read again since. ``revision``
+    counts what was written. ``glance_text`` is the JSON of the ``Glance`` at it. ``error`` is why the last look failed,
+    in words for a person, or "".
     """
 
     name = models.SlugField(max_length=63, unique=True)
@@ -59,6 +74,10 @@ class Cluster(Reached):
     watched_until = models.DateTimeField(null=True, help_text="the watcher's lease")
     removed_at = models.DateTimeField(null=True, help_text="since when only its history is shown")
 
+    objects = _WithoutObservations()
+
+    _read: "tuple[_Which, Swarm | None] | None" = None
+
     class Meta:
         ordering = ("name",)
 
@@ -66,31 +85,49 @@ class Cluster(Reached):
         return self.name
 
     def swarm(self) -> Swarm | None:
-        """The latest observation, or None before the first."""
-        return _read(self) if self.observation else None
+        """The latest observation, or None before the first; of this record the same one until it is loaded again.
+
+        Where the database has a newer one by now it is read, and the record's revision and times become those of it.
+        """
+        if self.observed_at is None:
+            return None
+        if self._read is None or self._read[0] != self._which:
+            kept = _latest.get(self.pk)
+            self._read = kept if kept and kept[0] == self._which else _fetch(self.pk)
+            self.revision, self.observed_at, self.news_at = self._read[0]
+        return self._read[1]
 
     def mesh(self) -> Mesh | None:
         """The verdict on its routing mesh, or None before the first observation."""
-        return mesh.recognise(_read(self)) if self.observation else None
+        swarm = self.swarm()
+        return mesh.recognise(swarm) if swarm else None
 
     def glance(self) -> Glance | None:
         """What every page says of it, without reading the observation; None before the first."""
         if self.glance_text:
             return codec.load(self.glance_text, Glance)
-        return glance.take(_read(self), mesh.recognise(_read(self))) if self.observation else None
+        swarm = self.swarm()
+        return glance.take(swarm, mesh.recognise(swarm)) if swarm else None
+
+    @property
+    def _which(self) -> _Which:
+        return self.revision, self.observed_at, self.news_at
 
 
-_latest: dict[int, tuple[str, Swarm]] = {}
-"""The latest observation of each cluster that this process has read, with its text. Every page reads it, it changes
-only every few seconds, and a frozen record may be shared; older ones of a large cluster would only fill the memory."""
+_latest: dict[int, tuple[_Which, Swarm]] = {}
+"""The latest observation of each cluster that this process has read. Every page reads it, it changes only every few
+seconds, and a frozen record may be shared; older ones of a large cluster would only fill the memory."""
 
 
-def _read(cluster: Cluster) -> Swarm:
-    text, swarm = _latest.get(cluster.pk, ("", None))
-    if swarm is None or text != cluster.observation:
-        swarm = codec.load(cluster.observation, Swarm)
-    _latest[cluster.pk] = (cluster.observation, swarm)  # this very text: a page that asks again compares no 18 MB
-    return swarm
+def _fetch(pk: int) -> tuple[_Which, Swarm | None]:
+    """Read what the database has now, and keep it for the whole process; None where it has been forgotten."""
+    rows = Cluster.objects.filter(pk=pk).values_list("revision", "observed_at", "news_at", "observation")
+    revision, observed_at, news_at, text = rows.get()
+    which = (revision, observed_at, news_at)
+    if not text:
+        return which, None
+    _latest[pk] = read = (which, codec.load(text, Swarm))
+    return read
 
 
 class NodeEndpoint(Reached):

@@ -128,14 +128,14 @@ def look_at_due(*, now: datetime) -> int:
 
 
 def shown() -> "list[WithAnnotations[Cluster, Shown]]":
-    """All clusters by name, without their observations: what every page says of them, in one question.
+    """All clusters by name, with what every page says of them, in one question.
 
     ``pending``: how many of its changes wait for approval; ``running``: whether a job of it is queued or running.
     """
     waiting = ChangeRequest.objects.filter(cluster=OuterRef("pk"), status=ChangeStatus.PENDING).order_by()
     count = waiting.values("cluster").annotate(count=Count("pk")).values("count")
     running = Job.objects.filter(cluster=OuterRef("pk")).exclude(status__in=ENDED)
-    known = Cluster.objects.filter(removed_at=None).defer("observation")
+    known = Cluster.objects.filter(removed_at=None)
     return list(known.annotate(pending=Coalesce(Subquery(count), 0), running=Exists(running)))
 
 

@@ -1,19 +1,50 @@
 """The registry of address ranges that no network may take."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from overlayweb.domain import range_files
+from overlayweb.domain import range_files, subnets
 from overlayweb.domain.range_files import FiledRange, Reading
-from overlayweb.models import Cluster, RangeRecord, ReservedRange
+from overlayweb.models import Cluster, RangeRecord, ReservedRange, ranges_of
+
+RANGE_KINDS: Mapping[str, Callable[[ReservedRange], bool]] = {
+    "": lambda _: True,
+    "all": lambda row: row.cluster_id is None,
+    "here": lambda row: row.cluster_id is not None,
+}
+"""What the list may be narrowed to; "" is all that hold for the cluster, "here" what holds there alone."""
+
+RANGE_ORDERS: Mapping[str, Callable[[ReservedRange], Any]] = {
+    "range": lambda row: subnets.parse(row.cidr),
+    "name": lambda row: row.name.casefold(),
+    "reason": lambda row: row.reason.casefold(),
+    "owner": lambda row: row.owner.casefold(),
+}
 
 
 class MovedOnError(Exception):
     """The registry has changed since the import was shown: look at it again."""
+
+
+def listed(*, cluster: Cluster, text: str = "", kind: str = "", order: str = "range") -> list[ReservedRange]:
+    """The ranges of ``kind`` that hold for the cluster and have all the words of ``text`` somewhere, by ``order``.
+
+    "-" in front turns it; what has none of it comes last; of equals the lower addresses first. Here and not in the
+    database, to which 10.100.0.0/16 as text comes before 10.20.0.0/16: all planning reads all of them, too.
+    """
+    words = text.casefold().split()
+    rows = [row for row in ranges_of(cluster) if RANGE_KINDS[kind](row)]
+    found = [row for row in rows if all(word in row.words.casefold() for word in words)]
+    found.sort(key=RANGE_ORDERS["range"])
+    key = RANGE_ORDERS[order.removeprefix("-")]
+    found.sort(key=key, reverse=order.startswith("-"))
+    return sorted(found, key=lambda row: key(row) == "")
 
 
 def reserve(

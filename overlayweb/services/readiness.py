@@ -90,10 +90,10 @@ def check_join(*, managers: tuple[str, ...], request: JoinRequest) -> tuple[Find
     return membership.check_join(request, managers=managers)
 
 
-def check_bridge(*, cluster: Cluster, swarm: Swarm, node: Node, request: BridgeRequest) -> tuple[Finding, ...]:
-    """What is wrong with settings for docker_gwbridge on this node."""
+def check_bridge(*, cluster: Cluster, swarm: Swarm, node: Node | None, request: BridgeRequest) -> tuple[Finding, ...]:
+    """What is wrong with settings for docker_gwbridge on this node, None while it is not known which."""
     found = gateway_bridge.check(request, held=_held(cluster, swarm))
-    return (*gateway_bridge.check_node(node, swarm=swarm), *found)
+    return (*gateway_bridge.check_node(node, swarm=swarm), *found) if node else found
 
 
 def _left(cluster: Cluster, check: Check | None) -> bool:

@@ -78,7 +78,7 @@ def change_again(request: HttpRequest, pk: int) -> HttpResponse:
 def _get_change(request: HttpRequest, pk: int) -> ChangeRequest:
     """The change with its plan, or 404. Every account sees every change."""
     rows = ChangeRequest.objects.select_related("cluster", "author", "plan_record", "job")
-    found = get_object_or_404(rows, pk=pk)
+    found = get_object_or_404(rows.defer("cluster__observation", "job__plan_document"), pk=pk)
     frame.remember(request, found.cluster)
     return found
 

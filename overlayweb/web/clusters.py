@@ -31,7 +31,7 @@ def get_cluster(request: HttpRequest, name: str) -> Cluster:
 
 
 def get_listed_cluster(request: HttpRequest, name: str) -> Cluster:
-    """The cluster of a list, without its observation, which at ten thousand services takes long to read; or 404."""
+    """The cluster of a list, as the frame has loaded it, which saves a question; or 404."""
     cluster = frame.of(request).cluster
     if cluster is None or cluster.name != name:
         raise Http404

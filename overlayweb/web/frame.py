@@ -149,7 +149,7 @@ class Frame:
 
     @cached_property
     def clusters(self) -> "list[WithAnnotations[Cluster, Shown]]":
-        """All clusters by name, without their observations."""
+        """All clusters by name."""
         if not self.user.is_authenticated:
             return []
         return clusters.shown()

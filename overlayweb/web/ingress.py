@@ -1,12 +1,14 @@
 """The ingress of a cluster: what it is, and the form in which a rebuild is asked for."""
 
+from collections import Counter
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain import capacity, commands, ingress_plans, ingress_settings, repair_plans
-from overlayweb.domain.mesh import Presence
+from overlayweb.domain.mesh import Mesh, Presence
 from overlayweb.domain.swarm import Network, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import clusters
@@ -37,7 +39,7 @@ def ingress(request: HttpRequest, name: str) -> HttpResponse:
     if sight.swarm and sight.mesh:
         rows = meshes.nodes(sight.swarm, sight.mesh)
         present = sum(row.node.presence is Presence.PRESENT for row in rows)
-        page |= {"mesh": sight.mesh, "nodes": rows, "present": present}
+        page |= {"mesh": sight.mesh, "nodes": rows, "present": present, "several": _several(sight.swarm, sight.mesh)}
     if sight.swarm and len(found) == 1:
         page |= _one_ingress(sight.swarm, found[0])
     return render(request, "ingress.html", page)
@@ -101,6 +103,12 @@ def _form(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         draft = begin(cluster=cluster) if begin and mends else drafts.start(cluster=cluster, kind=kind)
         return render(request, PAGES[kind], {"draft": draft})
     return ask(request, cluster, kind=kind)
+
+
+def _several(swarm: Swarm, mesh: Mesh) -> list[tuple[Network, int]]:
+    """Where there are several: each with how many services have an address on it; first whose settings are kept."""
+    on = Counter(network_id for service in swarm.published_services for network_id, _ in service.vips)
+    return [(network, on[network.id]) for network in reversed(mesh.replaced)]
 
 
 def _one_ingress(swarm: Swarm, network: Network) -> dict[str, object]:

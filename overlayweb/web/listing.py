@@ -16,16 +16,17 @@ USUAL_ORDER = "name"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the address asks for. ``order`` with "-" in front for the other way round."""
+    """What the address asks for. ``order`` with "-" in front for the other way round; ``usual``: if none is named."""
 
     text: str
     kind: str
     order: str
+    usual: str = USUAL_ORDER
 
     def query(self, **changes: str) -> str:
         """The part of an address that asks for this; what is usual is left out."""
         asked = {"q": self.text, "show": self.kind, "sort": self.order, **changes}
-        usual = {"q": "", "show": "", "sort": USUAL_ORDER}
+        usual = {"q": "", "show": "", "sort": self.usual}
         return urlencode({name: value for name, value in asked.items() if value != usual.get(name)})
 
 
@@ -60,14 +61,17 @@ class Listing:
         return bool(self.wanted.text or self.wanted.kind)
 
 
-def wanted(request: HttpRequest, *, kinds: Sequence[tuple[str, str]], orders: Container[str]) -> Wanted:
+def wanted(
+    request: HttpRequest, *, kinds: Sequence[tuple[str, str]], orders: Container[str], usual: str = USUAL_ORDER
+) -> Wanted:
     """What the address asks for; what there is not is left out."""
     text = " ".join(request.GET.get("q", "")[:LONGEST_TEXT].replace("\0", "").split())
-    kind, order = request.GET.get("show", ""), request.GET.get("sort", USUAL_ORDER)
+    kind, order = request.GET.get("show", ""), request.GET.get("sort", usual)
     return Wanted(
         text=text,
         kind=kind if kind in dict(kinds) else "",
-        order=order if order.removeprefix("-") in orders else USUAL_ORDER,
+        order=order if order.removeprefix("-") in orders else usual,
+        usual=usual,
     )
 
 

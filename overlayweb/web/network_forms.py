@@ -99,11 +99,6 @@ def beside(plan: Plan, name: str) -> tuple[Finding, ...]:
     return tuple(replace(f, subject=name, suggestion=f.suggestion if f.subject == "subnet" else "") for f in found)
 
 
-def beside_no_field(plan: Plan, level: Level) -> list[Finding]:
-    """What the plan says at this level that stands beside no field, so that nothing is said twice."""
-    return [f for f in plan.findings if f.level is level and f.about != "field"]
-
-
 def with_suggestion(data: Any) -> Any:
     """What was typed, with the suggestion whose button was pressed taken over.
 

@@ -11,26 +11,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from overlayweb.domain import network_settings, replace_plans
 from overlayweb.domain.network_settings import NetworkSettings
-from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.plans import Finding
 from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
-from overlayweb.domain.swarm import DATA_PATH_PORT
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import (
-    FIELDS,
-    USE,
-    NetworkForm,
-    Row,
-    beside,
-    beside_no_field,
-    initial_of,
-    with_suggestion,
-)
-from overlayweb.web.network_pick import PICK, Picking
+from overlayweb.web.network_drafts import NetworkDraft
+from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_pick import PICK
 
 PAGE = "network_replace.html"
 CHECK = "check"
@@ -44,27 +35,18 @@ class ReplaceForm(NetworkForm):
 
 
 @dataclass(kw_only=True)
-class Draft:
-    """The form and the plan that follows from it."""
+class Draft(NetworkDraft):
+    """``network_id``: the overlay that is replaced."""
 
-    cluster: Cluster
     network_id: str
     form: ReplaceForm
     request: ReplaceRequest
     plan: ReplacePlan
-    pick: Picking
-    replaces: ChangeRequest | None = None
 
     @cached_property
     def rows(self) -> dict[str, Row]:
         """The typed fields by name."""
         return {name: Row(self.form[name], self._beside(name)) for name in FIELDS}
-
-    @property
-    def data_path_port(self) -> int:
-        """The UDP port that carries overlays between nodes, Docker's own while the cluster was never seen."""
-        swarm = self.cluster.swarm()
-        return swarm.data_path_port if swarm else DATA_PATH_PORT
 
     @property
     def unchanged(self) -> bool:
@@ -73,28 +55,8 @@ class Draft:
 
     @property
     def blockers(self) -> list[Finding]:
-        """Blockers that stand beside no field."""
-        return [f for f in beside_no_field(self.plan, Level.BLOCKER) if f.code != "no-change"]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """Warnings that stand beside no field."""
-        return beside_no_field(self.plan, Level.WARNING)
-
-    @property
-    def notices(self) -> list[Finding]:
-        """What is good to know and stands beside no field."""
-        return beside_no_field(self.plan, Level.NOTICE)
-
-    @property
-    def problems(self) -> int:
-        """How many things have to be mended; the missing reason apart."""
-        unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
-        return unread + len(self.plan.blockers)
-
-    def forget_missing_reason(self) -> None:
-        """While the form is typed, a reason that is not there yet is no mistake."""
-        self.form.errors.pop("reason", None)
+        """That nothing changes is told elsewhere."""
+        return [finding for finding in super().blockers if finding.code != "no-change"]
 
     def _beside(self, name: str) -> tuple[Finding, ...]:
         """Nothing while all is as it is today: nobody has made a mistake yet."""

@@ -14,25 +14,17 @@ from overlayweb.domain import capacity, container_plans, inventory, network_plan
 from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.network_plans import CreatePlan, CreateRequest, DeletePlan, DeleteRequest
 from overlayweb.domain.network_settings import NetworkSettings, of_network
-from overlayweb.domain.plans import Finding, Level
-from overlayweb.domain.swarm import DATA_PATH_PORT, Network, Service, Swarm
+from overlayweb.domain.plans import Level
+from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, Job
 from overlayweb.services import changes, drifts
 from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
-from overlayweb.web.network_forms import (
-    FIELDS,
-    USE,
-    NetworkForm,
-    Row,
-    beside,
-    beside_no_field,
-    initial_of,
-    with_suggestion,
-)
-from overlayweb.web.network_pick import PICK, Picking
+from overlayweb.web.network_drafts import NetworkDraft
+from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
+from overlayweb.web.network_pick import PICK
 
 NEW, DELETE = "network_new.html", "network_delete.html"
 CHECK = "check"
@@ -41,16 +33,12 @@ HISTORY = 20
 
 
 @dataclass(kw_only=True)
-class Draft:
-    """The form and the plan that follows from it. ``problem``: why there is no plan."""
+class Draft(NetworkDraft):
+    """``problem``: why there is no plan."""
 
-    cluster: Cluster
-    form: NetworkForm
     request: CreateRequest
-    pick: Picking
     plan: CreatePlan | None = None
     problem: str = ""
-    replaces: ChangeRequest | None = None
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -61,40 +49,9 @@ class Draft:
         }
 
     @property
-    def data_path_port(self) -> int:
-        """The UDP port that carries overlays between nodes, Docker's own while the cluster was never seen."""
-        swarm = self.cluster.swarm()
-        return swarm.data_path_port if swarm else DATA_PATH_PORT
-
-    @property
     def blank(self) -> bool:
         """Whether nothing was typed yet."""
         return self.request.settings == NetworkSettings()
-
-    @property
-    def blockers(self) -> list[Finding]:
-        """Blockers that stand beside no field."""
-        return beside_no_field(self.plan, Level.BLOCKER) if self.plan else []
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """Warnings that stand beside no field."""
-        return beside_no_field(self.plan, Level.WARNING) if self.plan else []
-
-    @property
-    def notices(self) -> list[Finding]:
-        """What is good to know and stands beside no field."""
-        return beside_no_field(self.plan, Level.NOTICE) if self.plan else []
-
-    @property
-    def problems(self) -> int:
-        """How many things have to be mended; the missing reason apart."""
-        unread = sum(len(errors) for name, errors in self.form.errors.items() if name != "reason")
-        return unread + (len(self.plan.blockers) if self.plan else 1)
-
-    def forget_missing_reason(self) -> None:
-        """While the form is typed, a reason that is not there yet is no mistake."""
-        self.form.errors.pop("reason", None)
 
 
 @require_safe

@@ -6,17 +6,28 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain import subnets
 from overlayweb.models import ReservedRange, range_records_of, ranges_of
 from overlayweb.services import ranges
-from overlayweb.web import access
+from overlayweb.web import access, frame, listing
 from overlayweb.web.clusters import get_cluster
 
 MOST_BYTES = 512 * 1024
 RECORDS_SHOWN = 20
+LINES_SHOWN = 100
+"""Of a file so many lines of each kind are shown before it is imported, and so many errors."""
+KINDS = (("", "All ranges"), ("all", "For all clusters"), ("here", "Only for this cluster"))
+COLUMNS = (
+    ("range", "Range", False),
+    ("name", "Name", False),
+    ("reason", "Reason", False),
+    ("owner", "Owner", False),
+)
 
 
 class ReservedRangeForm(forms.Form):
@@ -74,23 +85,27 @@ class RangeFileForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 def reserved_ranges(request: HttpRequest, name: str) -> HttpResponse:
-    """The ranges that no network may take, with their history, and a form for one more."""
+    """One page of the ranges that no network may take, with their history, and a form for one more."""
     person, found = access.admin(request), get_cluster(request, name)
     form = ReservedRangeForm(request.POST or None)
     if form.is_valid():
         ranges.reserve(person=person, now=timezone.now(), **form.cleaned_data)
         return redirect("reserved-ranges", found.name)
+    asked = listing.wanted(request, kinds=KINDS, orders=ranges.RANGE_ORDERS, usual="range")
+    rows = ranges.listed(cluster=found, text=asked.text, kind=asked.kind, order=asked.order)
+    page = {"cluster": found, "listing": listing.listing(request, asked, rows, kinds=KINDS, columns=COLUMNS)}
+    if listing.is_fragment(request):
+        return render(request, "reserved_ranges.html#found", page)
     records = range_records_of(found)
-    page = {
-        "cluster": found,
+    around = {
         "form": form,
         "file_form": RangeFileForm(),
-        "ranges": ranges_of(found),
         "records": records[:RECORDS_SHOWN],
         "records_count": records.count(),
     }
-    return render(request, "reserved_ranges.html", page)
+    return render(request, "reserved_ranges.html", {**page, **around})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -110,7 +125,7 @@ def reserved_range_release(request: HttpRequest, name: str, pk: int) -> HttpResp
     """Take a range off the registry."""
     person, found = access.admin(request), get_cluster(request, name)
     ranges.release(kept=get_object_or_404(ranges_of(found), pk=pk), person=person, now=timezone.now())
-    return redirect("reserved-ranges", found.name)
+    return frame.back(request, reverse("reserved-ranges", args=[found.name]))
 
 
 @require_POST
@@ -118,7 +133,7 @@ def reserved_import(request: HttpRequest, name: str) -> HttpResponse:
     """First what a CSV file would change, with all its errors; once that is confirmed, the change."""
     person, found = access.admin(request), get_cluster(request, name)
     form = RangeFileForm(request.POST, request.FILES)
-    page: dict[str, object] = {"cluster": found, "file_form": form}
+    page: dict[str, object] = {"cluster": found, "file_form": form, "most": LINES_SHOWN, "shown": f":{LINES_SHOWN}"}
     if not form.is_valid():
         return render(request, "reserved_import.html", page)
     text, seal = form.cleaned_data["text"], form.cleaned_data["seal"]

@@ -6,17 +6,28 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain import firewalls, gateway_bridge, mtu_advice
 from overlayweb.domain import readiness as needs
-from overlayweb.domain.readiness import Check, Port, PortAnswer
+from overlayweb.domain.readiness import Answer, Check, Port, PortAnswer
 from overlayweb.domain.swarm import Network, Node, Swarm
 from overlayweb.services import clusters, memberships, readiness
-from overlayweb.web import access
+from overlayweb.web import access, listing
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.readiness_forms import BridgeForm, Sheet, typed
 
 BRIDGE_NEW = {"masquerade": "on"}
+FEW = 10
+"""So many nodes stand on the page without a way to find one, each with its rules."""
+SHOWN = 50
+"""Of names, findings and overlays so many are shown; lists show them all."""
+KINDS = (
+    ("", "All nodes"),
+    ("manager", "Managers"),
+    ("worker", "Workers"),
+    ("closed", "Where a port did not answer"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,12 @@ class Reach:
 
     node: Node
     ports: tuple[tuple[Port, PortAnswer | None], ...]
+
+    def is_of(self, kind: str) -> bool:
+        """Whether a list of this kind has it, of :data:`KINDS`."""
+        if kind == "closed":
+            return any(found and found.answer is not Answer.OPEN for _, found in self.ports)
+        return kind in ("", self.node.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +78,24 @@ class Bridge:
 
 
 @require_safe
+@vary_on_headers("HX-Request", "HX-Target")
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """Everything that a Swarm needs of its nodes, in one page."""
+    """Everything that a Swarm needs of its nodes, in one page; of many nodes, the part about each is a list."""
     cluster = get_cluster(request, name)
     now = timezone.now()
     standing = readiness.standing(cluster=cluster, now=now)
     swarm, check = standing.swarm, standing.check
+    of_nodes = {"cluster": cluster, "standing": standing, **(_of_nodes(request, swarm, check) if swarm else {})}
+    if swarm and listing.is_fragment(request) and request.headers.get("HX-Target") == "found":
+        return render(request, "readiness.html#found", of_nodes)
     shown = {
-        "cluster": cluster,
+        **of_nodes,
         "sight": clusters.sight(cluster=cluster, now=now),
-        "standing": standing,
         "actions": memberships.last(cluster=cluster),
         "bridges": [Bridge(hostname=host, network=row) for host, row in needs.bridges(swarm, check)],
-        **(_of_swarm(request, swarm, check) if swarm else {}),
+        **(_of_swarm(swarm, check) if swarm else {}),
+        "most": SHOWN,
+        "shown": f":{SHOWN}",
     }
     return render(request, "readiness.html", shown)
 
@@ -94,39 +116,51 @@ def bridge(request: HttpRequest, name: str) -> HttpResponse:
     swarm = readiness.standing(cluster=cluster, now=timezone.now()).swarm
     if swarm is None or not swarm.nodes:
         return redirect("readiness", cluster.name)
-    first = {"node": swarm.nodes[0].id}
+    first = {"node": swarm.nodes[0].hostname}
     form = BridgeForm({**first, **typed(request.GET.dict(), BRIDGE_NEW)}, nodes=swarm.nodes)
     form.is_valid()
     asked = form.request()
-    node = next((row for row in swarm.nodes if row.id == form.cleaned_data.get("node")), swarm.nodes[0])
+    node: Node | None = form.cleaned_data.get("node")
     findings = readiness.check_bridge(cluster=cluster, swarm=swarm, node=node, request=asked)
     fresh = not request.GET
     sheet = Sheet(form, tuple(row for row in findings if not (fresh and row.subject == "subnet")))
+    ready = not (fresh or sheet.blocked)
     page = {
         "cluster": cluster,
         "sheet": sheet,
         "node": node,
         "free": next((row.suggestion for row in findings if row.subject == "subnet" and row.suggestion), ""),
-        "items": [] if fresh or sheet.blocked else gateway_bridge.checklist(asked, node=node, swarm=swarm),
+        "items": gateway_bridge.checklist(asked, node=node, swarm=swarm) if ready and node else [],
         "fresh": fresh,
     }
     return render(request, "readiness_bridge.html", page)
 
 
-def _of_swarm(request: HttpRequest, swarm: Swarm, check: Check | None) -> dict[str, object]:
-    firewall = request.GET.get("firewall", "")
-    firewall = firewall if firewall in firewalls.FIREWALLS else firewalls.FIREWALLS[0]
+def _of_swarm(swarm: Swarm, check: Check | None) -> dict[str, object]:
     return {
-        "swarm": swarm,
         "versions": needs.versions(swarm),
-        "ports": needs.ports(swarm.data_path_port),
-        "reach": [_reach(node, swarm, check) for node in swarm.nodes],
-        "firewalls": firewalls.FIREWALLS,
-        "firewall": firewall,
-        "rules": firewalls.rules(swarm=swarm, firewall=firewall),
         "mtus": mtu_advice.rows(swarm),
         "underlays": mtu_advice.underlays(swarm, check),
+    }
+
+
+def _of_nodes(request: HttpRequest, swarm: Swarm, check: Check | None) -> dict[str, object]:
+    """One page of the nodes: their ports, and rules for as many as a page can bear."""
+    firewall = request.GET.get("firewall", "")
+    firewall = firewall if firewall in firewalls.FIREWALLS else firewalls.FIREWALLS[0]
+    asked = listing.wanted(request, kinds=KINDS, orders=("name",))
+    rows = (_reach(node, swarm, check) for node in needs.find_nodes(swarm.nodes, asked.text))
+    listed = listing.listing(request, asked, [row for row in rows if row.is_of(asked.kind)], kinds=KINDS)
+    shown = [row.node for row in listed.page]
+    return {
+        "swarm": swarm,
+        "ports": needs.ports(swarm.data_path_port),
+        "listing": listed,
+        "firewalls": firewalls.FIREWALLS,
+        "firewall": firewall,
+        "rules": firewalls.rules(swarm=swarm, firewall=firewall, nodes=shown if len(swarm.nodes) <= FEW else shown[:1]),
         "encrypted": [row.name for row in swarm.networks if row.encrypted and row.scope == "swarm"],
+        "few": FEW,
     }
 
 

@@ -10,12 +10,16 @@ from django.core.exceptions import ValidationError
 from overlayweb.domain.gateway_bridge import BridgeRequest
 from overlayweb.domain.membership import ROLES, InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding, Level
+from overlayweb.domain.readiness import find_nodes
 from overlayweb.domain.swarm import Node
 from overlayweb.web.drafts import Row
 
 USE = "use"
 """The button that takes a suggestion over; its value is "field=value"."""
 _WHOLE = "This is a whole number, such as {}."
+NODES_OFFERED = 50
+"""So many nodes are offered while a name is typed."""
+_NODES_NAMED = 5
 
 
 def _typed(label: str, placeholder: str = "", **options: Any) -> forms.CharField:
@@ -93,9 +97,9 @@ class JoinForm(_Asked):
 
 
 class BridgeForm(_Asked):
-    """Settings for docker_gwbridge, and the node that gets them."""
+    """Settings for docker_gwbridge, and the node that gets them, found by a part of its name or by its id."""
 
-    node = forms.ChoiceField(label="Node")
+    node = _typed("Node")
     subnet = _typed("Subnet", "172.30.0.0/20")
     gateway = _typed("Gateway")
     mtu = _number("MTU", "1500")
@@ -104,7 +108,27 @@ class BridgeForm(_Asked):
 
     def __init__(self, *args: Any, nodes: Sequence[Node], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["node"] = forms.ChoiceField(label="Node", choices=[(row.id, row.hostname) for row in nodes])
+        self._nodes = nodes
+        self.fields["node"].widget.attrs["list"] = "nodes"
+
+    @property
+    def offered(self) -> tuple[Node, ...]:
+        """The first of the nodes that fit what is typed of the name."""
+        return find_nodes(self._nodes, self.data.get("node", ""))[:NODES_OFFERED]
+
+    def clean_node(self) -> Node:
+        """The only node that can be meant."""
+        text = self.cleaned_data["node"]
+        found = find_nodes(self._nodes, text) if text else ()
+        if len(found) == 1:
+            return found[0]
+        if not text:
+            raise ValidationError("Type the host name of a node, or a part of it.")
+        if not found:
+            raise ValidationError(f"No node is called “{text}”, and no id begins so.")
+        named = ", ".join(f"{node.hostname} ({node.id})" for node in found[:_NODES_NAMED])
+        more = f" and {len(found) - _NODES_NAMED:,} more" if len(found) > _NODES_NAMED else ""
+        raise ValidationError(f"{len(found):,} nodes fit: {named}{more}. Type more of the name, or the id.")
 
     def request(self) -> BridgeRequest:
         """What is asked for. Call after ``is_valid``."""

@@ -31,13 +31,14 @@ def named(lines: tuple[str, ...]) -> set[str]:
 
 
 def of(swarm: Swarm, firewall: str, hostname: str) -> tuple[str, ...]:
-    return next(row.lines for row in firewalls.rules(swarm=swarm, firewall=firewall) if row.node.hostname == hostname)
+    nodes = [node for node in swarm.nodes if node.hostname == hostname]
+    return firewalls.rules(swarm=swarm, firewall=firewall, nodes=nodes)[0].lines
 
 
 @given(st.lists(ADDRESSES, min_size=1, max_size=5, unique=True), st.sampled_from(firewalls.FIREWALLS))
 def test_each_node_is_opened_for_all_others_and_nobody_else(addresses: list[str], firewall: str) -> None:
     nodes = [make_node(f"node{number}", address=text) for number, text in enumerate(addresses, 1)]
-    for row in firewalls.rules(swarm=make_swarm(nodes=nodes), firewall=firewall):
+    for row in firewalls.rules(swarm=make_swarm(nodes=nodes), firewall=firewall, nodes=nodes):
         assert named(row.lines) == set(addresses) - {row.node.address}
 
 

@@ -89,7 +89,8 @@ def test_ports_are_told_apart_and_the_rules_open_them(swarm: Lab) -> None:
     second.execute("iptables", "-P", "INPUT", "DROP")
     try:
         assert answers(third, (second, 7946)) == ["silent"]
-        rules = firewalls.rules(swarm=observed(swarm), firewall="iptables")
+        seen = observed(swarm)
+        rules = firewalls.rules(swarm=seen, firewall="iptables", nodes=seen.nodes)
         lines = next(row.lines for row in rules if row.node.hostname == second.name)
         for line in lines:
             if not line.startswith("#"):

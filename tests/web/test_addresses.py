@@ -129,3 +129,85 @@ def test_overlays_of_the_table_lead_to_their_pages(cluster: Cluster, as_reader: 
         path = re.search(rf'<a href="(/clusters/prod/networks/[^"]+/)">{name}</a>', html)
         assert path is not None
         assert as_reader.get(path[1]).status_code == 200
+
+
+RANGES = "/clusters/prod/reserved"
+
+
+@pytest.fixture
+def registry(cluster: Cluster) -> Cluster:
+    """Five ranges, of which one holds for this cluster alone."""
+    for cidr, name, reason, owner in (
+        ("10.100.0.0/16", "vpc", "AWS", "net team"),
+        ("10.20.0.0/16", "Office", "VPN", ""),
+        ("10.3.0.0/16", "lab", "", "Ana"),
+        ("192.168.0.0/16", "office old", "", "net team"),
+    ):
+        ReservedRange.objects.create(cidr=cidr, name=name, reason=reason, owner=owner)
+    ReservedRange.objects.create(cidr="10.20.4.0/24", name="printers", reason="VPN", cluster=cluster)
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["lab", "Office", "printers", "vpc", "office old"]),
+        ("?sort=-range", ["office old", "vpc", "printers", "Office", "lab"]),
+        ("?sort=name", ["lab", "Office", "office old", "printers", "vpc"]),
+        ("?sort=owner", ["lab", "vpc", "office old", "Office", "printers"]),
+        ("?sort=-owner", ["vpc", "office old", "lab", "Office", "printers"]),
+        ("?q=OFFICE", ["Office", "office old"]),
+        ("?q=net+office", ["office old"]),
+        ("?q=10.20", ["Office", "printers"]),
+        ("?q=nothing", []),
+        ("?show=here", ["printers"]),
+        ("?show=all&q=vpn", ["Office"]),
+        ("?show=nonsense&sort=nonsense", ["lab", "Office", "printers", "vpc", "office old"]),
+    ],
+)
+def test_ranges_are_filtered_and_sorted(
+    query: str, expected: list[str], registry: Cluster, as_administrator: Client
+) -> None:
+    page = as_administrator.get(RANGES + query).context["listing"].page
+    assert [row.name for row in page] == expected
+
+
+def test_thousands_of_ranges_are_paged_and_exported_whole(cluster: Cluster, as_administrator: Client) -> None:
+    ReservedRange.objects.bulk_create(
+        ReservedRange(cidr=f"10.{n >> 8}.{n & 255}.0/24", name=f"range{n:04}") for n in range(2000)
+    )
+    found = [
+        row.name for page in (1, 2, 40) for row in as_administrator.get(RANGES, {"page": page}).context["listing"].page
+    ]
+    assert found == [f"range{n:04}" for n in (*range(100), *range(1950, 2000))]
+    page = text(as_administrator.get(RANGES))
+    assert "1 to 50 of 2000" in page
+    assert "range0050" not in page
+    assert as_administrator.get(f"{RANGES}/export").content.count(b"\r\n") == 2001
+
+
+def test_typing_brings_the_ranges_alone_and_a_release_comes_back_to_them(
+    registry: Cluster, as_administrator: Client
+) -> None:
+    fragment = as_administrator.get(f"{RANGES}?q=vpn&sort=-name", headers={"HX-Request": "true"})
+    assert "<html" not in fragment.content.decode()
+    assert "printers" in text(fragment)
+    assert "Reserve a range" not in text(fragment)
+    assert "HX-Request" in fragment["Vary"]
+    back = html.unescape(re.findall(r'name="next"\s+value="([^"]*)"', fragment.content.decode())[0])
+    pk = ReservedRange.objects.get(name="printers").pk
+    answer = as_administrator.post(f"{RANGES}/{pk}/release", {"next": back})
+    assert answer.headers["Location"] == f"{RANGES}?q=vpn&sort=-name"
+    nothing = as_administrator.get(f"{RANGES}?q=printers")
+    assert "No range fits “printers”" in text(nothing)
+    assert f'href="{RANGES}"' in nothing.content.decode()
+
+
+def test_of_a_long_file_the_first_lines_are_shown(cluster: Cluster, as_administrator: Client) -> None:
+    lines = [f"10.{n >> 8}.{n & 255}.0/24,range{n:04}" for n in range(300)]
+    page = text(as_administrator.post(IMPORT, {"text": "\n".join(("cidr,name", *lines))}))
+    assert page.count(" New range") == 100
+    assert "300 new, 0 changed, 0 the same already. The first 100 of each are shown." in page
+    page = text(as_administrator.post(IMPORT, {"text": "\n".join(("cidr,name", *(f"x{n},y" for n in range(300))))}))
+    assert "Nothing is imported: 300 errors" in page
+    assert "The first 100 are shown." in page

@@ -293,14 +293,6 @@ def test_pages_beside_the_lists_show_the_first_of_many_and_lead_to_them(db: None
     assert "1 more. The lists show them all" in pages.text(page)
 
 
-def test_a_process_reads_a_snapshot_once_until_it_changes(large: Cluster) -> None:
-    first = large.swarm()
-    assert Cluster.objects.get(pk=large.pk).swarm() is first
-    newer = make_large_swarm(121, observed_at=timezone.now())
-    assert observations.keep(cluster=large, swarm=newer)
-    assert Cluster.objects.get(pk=large.pk).swarm() == newer
-
-
 def test_nearly_full_counts_the_worst_moment_of_an_update(
     db: None, as_author: Client, names: Callable[[str], list[str]]
 ) -> None:

@@ -102,8 +102,7 @@ def test_options_and_names_that_docker_takes_in_silence(cluster: Cluster, as_aut
 def test_the_data_path_and_what_encryption_covers_and_costs_is_said(
     port: int, cluster: Cluster, swarm: Swarm, as_author: Client
 ) -> None:
-    cluster.observation = codec.dump(replace(swarm, data_path_port=port))
-    cluster.save()
+    see(cluster, replace(swarm, data_path_port=port))
     plain, encrypted = (overlay_mtu.inner(assumed=1500, encrypted=secret) for secret in (False, True))
     for path in (NEW, "/clusters/prod/networks/id-backend/replace"):
         page = text(as_author.get(path))
@@ -153,8 +152,7 @@ def test_standalone_containers_are_shown_with_the_way_off(cluster: Cluster, swar
     backend = next(network for network in swarm.networks if network.name == "backend")
     page = text(as_author.get("/clusters/prod/networks/id-backend/"))
     assert "Standalone containers Connect containers… None is connected." in page
-    cluster.observation = codec.dump(replace(swarm, attachments=(make_attachment(backend, "f00d" * 16),)))
-    cluster.save()
+    see(cluster, replace(swarm, attachments=(make_attachment(backend, "f00d" * 16),)))
     page = text(as_author.get("/clusters/prod/networks/id-backend/"))
     assert "f00df00df00d node1 docker network disconnect backend f00df00df00d" in page
     assert "Standalone container f00df00df00d on node1 is connected to backend." in page
@@ -242,7 +240,7 @@ def test_who_adopted_it_stands_in_its_history(cluster: Cluster, author: User, as
 
 
 def see(cluster: Cluster, swarm: Swarm) -> None:
-    cluster.observation = codec.dump(swarm)
+    cluster.observation, cluster.revision = codec.dump(swarm), cluster.revision + 1
     cluster.save()
 
 

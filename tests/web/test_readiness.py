@@ -1,6 +1,7 @@
 """The pages of readiness: what they show, what they propose, and who may do what."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -239,6 +240,81 @@ def test_the_bridges_of_two_nodes_may_have_the_same_addresses(
     assert "docker network create" in beside(as_reader.get(f"{PAGE}bridge", asked), "answer")
     page = as_reader.get(f"{PAGE}bridge", {**asked, "subnet": "172.30.64.0/20"})
     assert "overlaps node3's local network builds" in beside(page, "verdict-subnet")
+
+
+@pytest.fixture
+def wide(cluster: Cluster, swarm: Swarm) -> Cluster:
+    """Three managers and 1,197 workers, 1,500 encrypted overlays of a larger MTU than engines are known to have."""
+    nodes = [make_node(f"node{n:04}", address=f"10.{n >> 8}.{n & 255}.1", leader=n == 0) for n in range(1200)]
+    roles = [replace(node, role="manager" if n < 3 else "worker") for n, node in enumerate(nodes)]
+    blocks = [f"10.{n >> 8}.{n & 255}.0/24" for n in range(1500)]
+    networks = [make_network(f"net{n:04}", block, encrypted=True, mtu="9000") for n, block in enumerate(blocks)]
+    many = replace(swarm, nodes=tuple(roles), networks=tuple(networks))
+    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(many))
+    return cluster
+
+
+def test_of_very_many_nodes_a_page_shows_some_and_finds_the_others(as_reader: Client, wide: Cluster) -> None:
+    page = as_reader.get(PAGE)
+    words = text(page)
+    assert len(page.content) < 1_000_000, "the rules of one node alone are 4,800 lines"
+    assert "1 to 50 of 1200" in words
+    assert "Of 1200 nodes those of one at a time." in words
+    assert words.count("openings for") == 1
+    assert "The first 50 of 1500" in words
+    assert "encrypted here: net0000, net0001, net0002, net0003, net0004 and 1495 more" in words
+    found = as_reader.get(PAGE, {"q": "node0777", "firewall": "iptables"})
+    assert [row.node.hostname for row in found.context["listing"].page] == ["node0777"]
+    assert "node0777 4 openings for 1199 addresses" in text(found)
+    assert "iptables -I INPUT" in text(found)
+    managers = as_reader.get(PAGE, {"show": "manager"}, headers={"HX-Request": "true", "HX-Target": "found"})
+    assert [row.node.hostname for row in managers.context["listing"].page] == ["node0000", "node0001", "node0002"]
+    assert "<html" not in managers.content.decode()
+
+
+def test_few_nodes_stand_there_all_with_their_rules(as_reader: Client, cluster: Cluster) -> None:
+    page = as_reader.get(PAGE)
+    assert text(page).count("openings for") == 3
+    assert "list-filter" not in re.findall(r'<form[^>]*id="([^"]*)"', page.content.decode())
+
+
+def test_nodes_at_which_a_port_did_not_answer_are_found(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:
+    tried = [(swarm.nodes[0], Answer.OPEN), (swarm.nodes[1], Answer.SILENT)]
+    ports = tuple(PortAnswer(node_id=node.id, address=node.address, port=7946, answer=how) for node, how in tried)
+    keep(cluster, EngineView(hostname="node1", membership=Membership.MANAGER), *ports)
+    page = as_reader.get(PAGE, {"show": "closed"})
+    assert [row.node.hostname for row in page.context["listing"].page] == ["node2"]
+
+
+def test_while_a_check_goes_on_the_whole_page_is_asked_for_again(as_reader: Client, cluster: Cluster) -> None:
+    again = as_reader.get(PAGE, headers={"HX-Request": "true", "HX-Target": "main"})
+    assert 'id="main"' in again.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["node0777", "NODE0777", "id-node0777", "0777"])
+def test_a_node_is_found_by_its_name_a_part_of_it_or_its_id(typed: str, as_reader: Client, wide: Cluster) -> None:
+    asked = {"node": typed, "subnet": "172.30.0.0/20", "masquerade": "on"}
+    page = as_reader.get(f"{PAGE}bridge", asked)
+    assert "Checklist for node0777" in text(page)
+    assert "docker swarm leave" in beside(page, "answer")
+    assert page.content.decode().count("<option") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("node1", "200 nodes fit: node1000 (id-node1000), node1001 (id-node1001)"),
+        ("web", "No node is called “web”"),
+        ("", "Type the host name of a node"),
+    ],
+)
+def test_a_node_that_is_not_meant_clearly_is_asked_for(
+    typed: str, words: str, as_reader: Client, wide: Cluster
+) -> None:
+    page = as_reader.get(f"{PAGE}bridge", {"node": typed, "subnet": "172.30.0.0/20", "masquerade": "on"})
+    assert words in beside(page, "verdict-node")
+    assert "docker swarm leave" not in beside(page, "answer")
+    assert page.content.decode().count("<option") <= 50
 
 
 def test_the_only_manager_does_not_leave(as_reader: Client, cluster: Cluster, swarm: Swarm) -> None:

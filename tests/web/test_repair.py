@@ -12,7 +12,7 @@ from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes
-from tests.domain.builders import make_ingress, make_swarm
+from tests.domain.builders import make_ingress, make_service, make_swarm
 from tests.web import job_stories, wedges
 from tests.web.pages import beside, text, value
 
@@ -122,18 +122,23 @@ def test_a_repair_goes_back_to_the_settings_of_the_last_job(cluster: Cluster, as
 
 
 def test_two_ingress_networks_are_named_with_the_plan_that_removes_both(cluster: Cluster, as_author: Client) -> None:
-    second = make_ingress("10.5.0.0/24", id="second", name="other")
-    wedges.see(cluster, make_swarm(ingress=make_ingress(), networks=[second]))
+    first, second = make_ingress(), make_ingress("", id="second", name="other")
+    web = make_service("web", vips=((first.id, "10.0.0.5/24"),))
+    wedges.see(cluster, make_swarm(services=[web], ingress=first, networks=[second]))
     said = beside(as_author.get("/changes/"), "banners")
-    assert "The Swarm has 2 ingress networks: ingress 10.0.0.0/24" in said
+    assert "ingress 10.0.0.0/24 (id ingressoldaa), other without addresses (id second)." in said
     assert "Plan a repair" in said
     ingress = text(as_author.get("/clusters/prod/ingress/"))
-    assert "ingress 10.0.0.0/24 ingressoldaaaaaaaaaaaaaaa has the settings that are kept" in ingress
-    assert "other 10.5.0.0/24 second" in ingress
+    assert "ingress ingressoldaa 10.0.0.0/24 1 of 1 0 of 3 Removed last, and made again with its settings" in ingress
+    assert "other second No addresses 0 of 1 0 of 3 Removed" in ingress
+    assert ingress.count("Plan a repair") == 1, "in the banner"
+    assert "Customise…" not in ingress
     page = as_author.get(REPAIR)
     assert value(page, "subnet") == "10.0.0.0/24"
     for words in ("Remove the 2 ingress networks", "docker network rm second", "docker network rm ingressold"):
         assert words in text(page)
+    assert re.search(r"longest time a port is dark [\d.]+ s service that the job looks after 1 ", text(page))
+    assert re.search(r"Its ports are dark for about [\d.]+ s\. Its containers stop and start once\.", text(page))
 
 
 def test_the_job_names_who_does_what_where(wedged: Cluster, as_reviewer: Client) -> None:
