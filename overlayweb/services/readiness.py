@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from overlayweb.domain import addresses, gateway_bridge, membership, mtu_advice, readiness
+from django.db.models import Exists, OuterRef
+
+from overlayweb.domain import gateway_bridge, membership, mtu_advice, readiness
 from overlayweb.domain.addresses import Holding
 from overlayweb.domain.gateway_bridge import BridgeRequest
 from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding
-from overlayweb.domain.readiness import BRIDGE_NAME, Check, Membership
+from overlayweb.domain.readiness import Check, Membership
 from overlayweb.domain.swarm import Node, Swarm
 from overlayweb.models import Cluster, ReadinessCheck, reserved_ranges
+from overlayweb.services import clusters
 from tasks import readiness as celery_tasks
 
 
@@ -74,6 +77,24 @@ def standing(*, cluster: Cluster, now: datetime) -> Standing:
     )
 
 
+def last_check(*, cluster: Cluster) -> Check | None:
+    """What was found when the engines were asked last, None where they never were."""
+    row = ReadinessCheck.objects.filter(cluster=cluster).first()
+    return row.check_of() if row else None
+
+
+def ask_due(*, now: datetime) -> int:
+    """Have the engines asked again that show no Swarm: nobody follows their events. Returns how many.
+
+    What they are is what a Swarm on them, or their joining one, is planned from and approved by.
+    """
+    asked = ReadinessCheck.objects.filter(cluster=OuterRef("pk"), asked_at__gt=now - clusters.LOOK_EVERY)
+    due = Cluster.objects.filter(removed_at=None, observation="").exclude(error="").exclude(Exists(asked))
+    for cluster in due.only("pk"):
+        ask_check(cluster=cluster, now=now)
+    return len(due)
+
+
 def ask_check(*, cluster: Cluster, now: datetime) -> None:
     """Have a worker ask the engines and try the ports."""
     ReadinessCheck.objects.update_or_create(cluster=cluster, defaults={"asked_at": now})
@@ -117,10 +138,5 @@ def _alone(check: Check | None) -> Swarm | None:
 
 
 def _held(cluster: Cluster, swarm: Swarm | None) -> tuple[Holding, ...]:
-    """Who has which addresses; docker_gwbridge makes room for itself, and each node may give its own the same."""
-    reserved = reserved_ranges(cluster)
-    if swarm is None:
-        return addresses.holdings(swarm=Swarm(id="", observed_at=cluster.created_at), reserved=reserved)
-    known = (*swarm.networks, *(row for view in swarm.node_views for row in view.local_networks))
-    own = [row for row in known if row.scope == "local" and row.name == BRIDGE_NAME]
-    return addresses.holdings(swarm=swarm, reserved=reserved, without=own)
+    nothing = Swarm(id="", observed_at=cluster.created_at)
+    return membership.held(swarm or nothing, reserved_ranges(cluster))

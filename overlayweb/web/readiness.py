@@ -71,6 +71,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "cluster": cluster,
         "sight": clusters.sight(cluster=cluster, now=now),
         "standing": standing,
+        "changes": memberships.about(cluster=cluster),
         "actions": memberships.last(cluster=cluster),
         "bridges": [Bridge(hostname=host, network=row) for host, row in needs.bridges(swarm, check)],
         **(_of_swarm(request, swarm, check) if swarm else {}),
