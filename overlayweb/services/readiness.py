@@ -89,8 +89,9 @@ def ask_due(*, now: datetime) -> int:
     What they are is what a Swarm on them, or their joining one, is planned from and approved by.
     """
     asked = ReadinessCheck.objects.filter(cluster=OuterRef("pk"), asked_at__gt=now - clusters.LOOK_EVERY)
-    due = Cluster.objects.filter(removed_at=None, observation="").exclude(error="").exclude(Exists(asked))
-    for cluster in due.only("pk"):
+    outside = Cluster.objects.filter(removed_at=None, observation="").exclude(error="")
+    due = list(outside.exclude(Exists(asked)))
+    for cluster in due:
         ask_check(cluster=cluster, now=now)
     return len(due)
 
