@@ -22,7 +22,7 @@ from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailed
 
 ASKED = "asked_at"
 """In the intent of the step that tells the engine: when, by that engine's clock."""
-TRIES = 3
+TRIES = 2
 """So often an engine that fails, and is in no Swarm after it, is told again."""
 ONCE_MORE = "then it is told once more."
 BEGIN_SECONDS = 120.0

@@ -49,8 +49,9 @@ class SwarmJoin:
         made = JoinPlan.of(plan)
         if current_pass is Pass.FORWARD:
             return f"{made.hostname} is a {made.request.how.role} of the Swarm, and ready"
+        first = "`docker node demote` on a manager, then " if made.as_manager else ""
         return (
-            f"{made.hostname} stays in its Swarm; `docker swarm leave --force` on it and `docker node rm` on a manager "
+            f"{made.hostname} stays in its Swarm; {first}`docker swarm leave` on it and `docker node rm` on a manager "
             "take it out"
         )
 

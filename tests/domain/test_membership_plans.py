@@ -52,10 +52,8 @@ def codes(plan: Plan, level: Level) -> set[str]:
 def test_a_new_swarm_is_shown_with_what_is_fixed_for_good() -> None:
     plan = init(advertise="10.4.0.9", pools=("10.30.0.0/16",), size=26, data_path_port=7789)
     assert (plan.pools, plan.size, plan.data_path_port, plan.room) == (("10.30.0.0/16",), 26, 7789, 1024)
-    assert plan.commands == (
-        "docker swarm init --advertise-addr 10.4.0.9 --data-path-port 7789 --default-addr-pool 10.30.0.0/16"
-        " --default-addr-pool-mask-length 26  # on box",
-    )
+    line = "docker swarm init --advertise-addr 10.4.0.9 --data-path-port 7789 --default-addr-pool 10.30.0.0/16"
+    assert plan.commands == (f"{line} --default-addr-pool-mask-length 26  # on box",)
     assert [step.name for step in plan.steps if step.point_of_no_return] == ["initialise"]
     assert not plan.blockers
     plain = init()

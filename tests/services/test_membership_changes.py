@@ -70,7 +70,7 @@ def ground(cast: Cast) -> Ground:
     admins = [User.objects.create_user(name) for name in ("clara", "dora")]
     for person in admins:
         Account.objects.create(person=person, role=Role.ADMIN)
-    made = Ground(cast.cluster, spare, *admins, cast.reviewer)
+    made = Ground(cast.cluster, spare, admins[0], admins[1], cast.reviewer)
     made.told()
     return made
 
@@ -154,7 +154,7 @@ def test_a_swarm_is_not_made_where_one_is_seen(ground: Ground) -> None:
             reason="",
             now=timezone.now(),
         )
-    assert [row.code for row in refused.value.plan.blockers][0] == "engine-in-swarm"
+    assert "engine-in-swarm" in {row.code for row in refused.value.plan.blockers}
 
 
 def test_two_jobs_about_one_engine_exclude_each_other(ground: Ground) -> None:
