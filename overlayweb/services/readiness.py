@@ -5,9 +5,10 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef
 
-from overlayweb.domain import gateway_bridge, membership, mtu_advice, readiness
+from overlayweb.domain import gateway_bridge, init_plans, membership, mtu_advice, readiness
 from overlayweb.domain.addresses import Holding
 from overlayweb.domain.gateway_bridge import BridgeRequest
+from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding
 from overlayweb.domain.readiness import Check, Membership
@@ -21,8 +22,8 @@ from tasks import readiness as celery_tasks
 class Standing:
     """What is known of a cluster's part in a Swarm.
 
-    ``membership`` None: nobody could ask its engine. ``swarm`` None: its engine shows none now. ``waits``: a check is
-    under way. ``untaken``: one was asked for, and nobody has carried it out.
+    ``membership`` None: nobody could ask its engine. ``swarm`` None: its engine shows none now, or a job has made one
+    since anybody looked. ``waits``: a check is under way. ``untaken``: one was asked for, and nobody carried it out.
     """
 
     membership: Membership | None
@@ -67,8 +68,9 @@ def standing(*, cluster: Cluster, now: datetime) -> Standing:
     row = ReadinessCheck.objects.filter(cluster=cluster).first()
     check = row.check_of() if row else None
     seen = None if _left(cluster, check) else cluster.swarm()
+    made = seen is None and _made(cluster, check)
     return Standing(
-        membership=_membership(seen if not cluster.error else None, check),
+        membership=Membership.MANAGER if made else _membership(seen if not cluster.error else None, check),
         swarm=seen,
         check=check,
         error=cluster.error,
@@ -123,6 +125,14 @@ def _left(cluster: Cluster, check: Check | None) -> bool:
     if check is None or check.engine.error or check.engine.membership is Membership.MANAGER:
         return False
     return cluster.observed_at is None or cluster.observed_at < check.checked_at
+
+
+def _made(cluster: Cluster, check: Check | None) -> bool:
+    """Whether a job has made a Swarm of its engine since anybody looked: a worker is about to."""
+    looks = [clusters.last_look(cluster), check.checked_at if check else None]
+    since = max(filter(None, looks), default=cluster.created_at)
+    made = cluster.jobs.filter(kind=init_plans.KIND, status=JobStatus.SUCCEEDED, finished_at__gt=since)
+    return made.exists()
 
 
 def _membership(seen: Swarm | None, check: Check | None) -> Membership | None:

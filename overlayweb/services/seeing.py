@@ -81,10 +81,10 @@ def _of_cluster(cluster: Cluster) -> Seen:
 def _told(cluster: Cluster) -> tuple[EngineView, datetime]:
     """What the engine is, and when that was known: by its latest check, or by being seen as a manager since."""
     known = readiness.standing(cluster=cluster, now=timezone.now())
-    if known.membership is Membership.MANAGER and known.swarm is not None:
+    if known.membership is Membership.MANAGER:
         before = known.check.engine if known.check else EngineView(hostname=cluster.name)
-        view = replace(before, membership=Membership.MANAGER, node_id=known.swarm.manager_id, error="")
-        return view, known.swarm.observed_at
+        view = replace(before, membership=Membership.MANAGER, error="")
+        return view, known.swarm.observed_at if known.swarm else timezone.now()
     if known.check is None:
         raise NotSeenError(_UNASKED.format(name=cluster.name))
     if known.check.engine.error:

@@ -13,8 +13,18 @@ from django.utils import timezone
 
 from overlayweb.domain.readiness import Answer, Check, EngineView, Membership, PortAnswer
 from overlayweb.domain.swarm import NodeView, Swarm
-from overlayweb.models import ActionKind, ChangeRequest, Cluster, MembershipAction, ReadinessCheck, ReservedRange, codec
+from overlayweb.models import (
+    ActionKind,
+    ChangeRequest,
+    Cluster,
+    Job,
+    MembershipAction,
+    ReadinessCheck,
+    ReservedRange,
+    codec,
+)
 from overlayweb.models.secrets import seal
+from overlayweb.services import jobs
 from tests.domain.builders import NOW, make_bridge, make_network, make_node, make_swarm
 from tests.web.pages import beside, text, value
 
@@ -103,6 +113,23 @@ def test_an_engine_in_no_swarm_is_offered_one(
     assert "pools, size and data-path port can not be changed later" in page
     assert "10.30.0.0/16" in page
     assert "Make a Swarm on prod" in text(as_reader.get(PAGE))
+
+
+def test_a_swarm_that_a_job_has_just_made_is_waited_for(
+    as_administrator: Client, administrator: User, cluster: Cluster
+) -> None:
+    outside(cluster)
+    as_administrator.post(f"{PAGE}initialise", {**SWARM, "reason": "The new rack"})
+    change = ChangeRequest.objects.get()
+    job = jobs.queue(change=change, approved_by=administrator, now=timezone.now())
+    assert "In no Swarm" in text(as_administrator.get(PAGE))
+    Job.objects.filter(pk=job.pk).update(status="succeeded", finished_at=timezone.now())
+    page = as_administrator.get(PAGE)
+    assert "The Swarm is made" in text(page)
+    assert "Make a Swarm…" not in text(page)
+    assert 'hx-trigger="every 1s"' in page.content.decode()
+    Cluster.objects.filter(pk=cluster.pk).update(error_at=timezone.now(), error="Nothing listens there.")
+    assert "The Swarm is made" not in text(as_administrator.get(PAGE)), "the look after it failed"
 
 
 def test_all_that_is_wrong_with_a_swarm_is_told_at_once_and_nothing_is_lost(
