@@ -8,7 +8,7 @@ class Role(StrEnum):
     """What somebody may do here. The same on every cluster: roles by cluster come with the policies."""
 
     ADMIN = "admin"
-    """All that a member may; adds clusters and reserved ranges, makes Swarms, invites people, gives them their roles."""
+    """All that a member may; adds clusters and reserved ranges, makes Swarms, invites people, gives their roles."""
     MEMBER = "member"
     """Asks for changes, approves, rejects, steers jobs."""
     READER = "reader"
