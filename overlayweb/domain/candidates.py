@@ -56,10 +56,10 @@ def alone(view: EngineView, at: datetime) -> Swarm:
 
 
 def base(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    """What a plan depends on of it: that it is in no Swarm, where it is reached, and what it is."""
+    """What a plan depends on of it: that it is in no Swarm, which engine it is, wherever that is reached, and what."""
     view = candidate.view
     if view.membership is Membership.NONE:
-        content = [candidate.number, candidate.endpoint, view.hostname, view.os, view.engine_version]
+        content = [candidate.number, view.engine_id, view.hostname, view.os, view.engine_version]
         yield f"engine {candidate.name}", fingerprints.digest(content)
 
 

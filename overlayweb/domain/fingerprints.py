@@ -99,7 +99,7 @@ _CHANGED = {
     "network": "has been changed: its subnets",
     "reserved range": "has been changed",
     "container": "has come to a network or left one",
-    "engine": "has changed: its address, its machine or its version",
+    "engine": "is another engine now, or has another name or version",
 }
 
 

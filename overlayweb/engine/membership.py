@@ -96,6 +96,7 @@ def _view(raw: dict[str, Any], hostname: str) -> EngineView:
         os=raw.get("OSType", ""),
         kernel=raw.get("KernelVersion", ""),
         engine_version=raw.get("ServerVersion", ""),
+        engine_id=raw.get("ID", ""),
         managers=tuple(sorted(row["Addr"] for row in swarm.get("RemoteManagers") or ())),
         swarm_error=swarm.get("Error", ""),
     )

@@ -94,7 +94,8 @@ def test_an_engine_that_another_job_is_about_waits() -> None:
     ("changed", "words"),
     [
         ({"membership": Membership.WORKER}, "Engine spare is part of a Swarm now."),
-        ({"engine_version": "20.10.24"}, "Engine spare has changed: its address, its machine or its version."),
+        ({"engine_version": "20.10.24"}, "Engine spare is another engine now, or has another name or version."),
+        ({"engine_id": "OTHER"}, "Engine spare is another engine now, or has another name or version."),
     ],
 )
 def test_a_plan_is_void_once_the_engine_is_another(changed: dict[str, Any], words: str) -> None:
