@@ -1,5 +1,6 @@
 """Making a Swarm and letting an engine join: administrators ask and approve, by what the engine told a moment ago."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,8 +16,9 @@ from overlayweb.domain.plans import Request
 from overlayweb.domain.policy import ApprovalMode, Role
 from overlayweb.domain.readiness import Check, EngineView, Membership
 from overlayweb.models import Account, ChangeRequest, Cluster, Job, ReadinessCheck, codec
-from overlayweb.services import approvals, changes, installation, memberships, readiness, roles, seeing
+from overlayweb.services import approvals, changes, installation, jobs, memberships, readiness, roles, seeing
 from overlayweb.services.approvals import NotApprovableError
+from tasks import jobs as celery_tasks
 from tests.services.conftest import Cast
 
 OUTSIDE = EngineView(hostname="box", os="linux", engine_version="28.5.2")
@@ -166,6 +168,16 @@ def test_two_jobs_about_one_engine_exclude_each_other(ground: Ground) -> None:
     ground.approve(other)
     with pytest.raises(changes.BlockedError):
         ground.asked(join_plans.KIND)
+
+
+def test_both_clusters_of_a_join_are_looked_at_when_its_job_is_over(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no broker here, so each message that was to be sent is named in the log."""
+    job = jobs.queue(change=ground.asked(join_plans.KIND), approved_by=ground.dora, now=timezone.now())
+    celery_tasks.advance_job(job.pk)  # it ends at once: nobody approved it
+    rung = re.findall(r"observe_cluster\((\d+),\)", caplog.text)
+    assert sorted(map(int, rung)) == sorted([ground.prod.pk, ground.spare.pk])
 
 
 def test_an_engine_that_is_registered_no_more_does_not_join(ground: Ground) -> None:
