@@ -24,7 +24,8 @@ def test_an_engine_in_no_swarm_is_offered_one(
         shown = beside(who.get(f"{PAGE}initialise", SWARM), "preview")
         assert f"{line} --default-addr-pool-mask-length 26" in shown
         assert "room for 1,024" in shown
-    assert "Ask for approval" in text(as_administrator.get(f"{PAGE}initialise"))
+    form = text(as_administrator.get(f"{PAGE}initialise"))
+    assert ("Ask for approval" in form, "Say why" in form) == (True, False)
     for who in (as_author, as_reader):
         assert "Ask for approval" not in text(who.get(f"{PAGE}initialise"))
         assert who.post(f"{PAGE}initialise", {**SWARM, "reason": "mine"}).status_code == 403
@@ -188,6 +189,15 @@ def test_without_a_registered_engine_there_is_only_the_command(as_administrator:
     Cluster.objects.filter(pk=cluster.pk).update(demo=True)
     Cluster.objects.create(name="spare", endpoint="tcp://10.2.0.99:2376", created_at=timezone.now())
     assert "Ask for approval" not in text(as_administrator.get(f"{PAGE}join")), "the demo's nodes are no machines"
+
+
+def test_the_demos_engine_makes_no_swarm(as_administrator: Client, cluster: Cluster) -> None:
+    outside(cluster)
+    Cluster.objects.filter(pk=cluster.pk).update(demo=True)
+    page = as_administrator.post(f"{PAGE}initialise", {**SWARM, "reason": "for show"})
+    assert (page.status_code, "Ask for approval" in text(page)) == (422, False)
+    assert "docker swarm init" in beside(page, "preview")
+    assert not ChangeRequest.objects.exists()
 
 
 def test_what_was_done_before_there_were_changes_stays_readable(
