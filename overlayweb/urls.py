@@ -100,7 +100,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/readiness/bridge", readiness.bridge, name="readiness-bridge"),
     path("clusters/<slug:name>/readiness/initialise", memberships.initialise, name="readiness-initialise"),
     path("clusters/<slug:name>/readiness/join", memberships.join, name="readiness-join"),
-    path("clusters/<slug:name>/readiness/join/engine", memberships.let_join, name="readiness-let-join"),
     path("clusters/<slug:name>/readiness/token/<slug:role>", memberships.token, name="readiness-token"),
     path("clusters/<slug:name>/readiness/token/<slug:role>/rotate", memberships.rotate, name="readiness-rotate"),
     path("clusters/<slug:name>/readiness/hide", memberships.hide, name="readiness-hide"),

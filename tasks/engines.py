@@ -9,12 +9,24 @@ from overlayweb.engine import connection
 from overlayweb.models import Cluster, Reached
 from overlayweb.models.secrets import UnreadableSecretError
 
+MEMBER_SECONDS = 30.0
+"""An engine that joins answers only when it has got its certificate, which may take half a minute."""
+
 
 def connect(cluster: Cluster) -> connection.DockerEngine:
-    """An engine for the cluster's manager, which also finds those of its nodes. Raises EngineError."""
+    """An engine for the cluster's manager, which also finds those of its nodes and of clusters. Raises EngineError."""
     engine = connection.connect(endpoint_of_cluster(cluster))
     engine.reach_nodes(partial(connect_node, cluster))
+    engine.reach_registered(connect_registered)
     return engine
+
+
+def connect_registered(cluster_id: int) -> connection.DockerEngine:
+    """The engine by which a cluster is registered, a manager or not, for calls that take long. Raises EngineError."""
+    cluster = Cluster.objects.filter(pk=cluster_id, removed_at=None).first()
+    if cluster is None:
+        raise connection.InvalidEndpoint("The engine is not registered any more.")
+    return connection.connect(endpoint_of_cluster(cluster), timeout_seconds=MEMBER_SECONDS)
 
 
 def connect_node(cluster: Cluster, hostname: str) -> connection.DockerEngine:

@@ -28,7 +28,8 @@ def advance_job(job_id: int) -> None:
     if result is runner.Result.AGAIN:
         advance_job.ring(job_id)
     elif result is runner.Result.RESTED:
-        observe_cluster.ring(job.cluster_id)
+        for cluster_id in (job.cluster_id, *job.plan().other_clusters):
+            observe_cluster.ring(cluster_id)
 
 
 @doorbell.task(expires=30, time_limit=60)

@@ -1,6 +1,5 @@
-"""Measuring what a Swarm needs of its nodes, and what administrators do to its membership. Ids only, like all tasks."""
+"""Measuring what a Swarm needs of its nodes, and what administrators do with its tokens. Ids only, like all tasks."""
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from datetime import timedelta
 from django.utils import timezone
 
 from overlayweb.domain import readiness
-from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.readiness import Answer, Check, EngineView, PortAnswer
 from overlayweb.engine import connection, reachability
 from overlayweb.engine.errors import EngineError
@@ -17,11 +15,9 @@ from overlayweb.engine.membership import Members
 from overlayweb.models import ActionKind, Cluster, MembershipAction, NodeEndpoint, ReadinessCheck, codec
 from overlayweb.models.readiness import UNTAKEN
 from overlayweb.models.secrets import seal
-from tasks import doorbell, engines, jobs
+from tasks import doorbell, engines
 
 ASK_SECONDS = 3.0
-JOIN_SECONDS = 30.0
-"""An engine that joins answers only when it has got its certificate, which may take half a minute."""
 AT_ONCE = 16
 SHOWN_FOR = timedelta(minutes=5)
 """How long a token that somebody asked for is kept, encrypted, for that person."""
@@ -47,7 +43,7 @@ def check_readiness(cluster_id: int) -> None:
 def act_on_membership(action_id: int) -> None:
     """Carry out one action, once: a message that comes twice, or late, does nothing."""
     now = timezone.now()
-    open_still = MembershipAction.objects.filter(pk=action_id, started_at=None, ended_at=None)
+    open_still = MembershipAction.objects.filter(pk=action_id, kind__in=_ACTS, started_at=None, ended_at=None)
     if not open_still.filter(asked_at__gt=now - UNTAKEN).update(started_at=now):
         return
     action = MembershipAction.objects.select_related("cluster").get(pk=action_id)
@@ -73,31 +69,9 @@ def _rotate(action: MembershipAction) -> None:
     shown.exclude(sealed="").update(sealed="", shown_until=None)
 
 
-def _initialise(action: MembershipAction) -> None:
-    request = codec.load(action.arguments, InitRequest)
-    with engines.connect(action.cluster) as engine:
-        Members(engine.calls).initialise(request)
-    jobs.observe_cluster.ring(action.cluster_id)
-
-
-def _join(action: MembershipAction) -> None:
-    """The token goes from one engine to the other through this process alone."""
-    found = json.loads(action.arguments)
-    request = codec.load(json.dumps(found["request"]), JoinRequest)
-    other = Cluster.objects.get(pk=found["joins"], removed_at=None)
-    with engines.connect(action.cluster) as engine:
-        token = Members(engine.calls).token(action.role)
-    with connection.connect(engines.endpoint_of_cluster(other), timeout_seconds=JOIN_SECONDS) as engine:
-        Members(engine.calls).join(request, token=token)
-    for cluster in (action.cluster, other):
-        jobs.observe_cluster.ring(cluster.pk)
-
-
 _ACTS: dict[ActionKind, Callable[[MembershipAction], None]] = {
     ActionKind.SHOW: _show,
     ActionKind.ROTATE: _rotate,
-    ActionKind.INITIALISE: _initialise,
-    ActionKind.JOIN: _join,
 }
 
 

@@ -75,6 +75,7 @@ _CAME = {
     "network": "is in the way now",
     "reserved range": "is in the way now",
     "container": "is there now",
+    "engine": "is in no Swarm now",
 }
 _WENT = {
     "attached service": "is no longer attached to the network",
@@ -86,6 +87,7 @@ _WENT = {
     "network": "is no longer in the way",
     "reserved range": "is no longer in the way",
     "container": "is gone",
+    "engine": "is part of a Swarm now",
 }
 _CHANGED = {
     "attached service": "has been changed: its spec",
@@ -97,6 +99,7 @@ _CHANGED = {
     "network": "has been changed: its subnets",
     "reserved range": "has been changed",
     "container": "has come to a network or left one",
+    "engine": "is another engine now, or has another name or version",
 }
 
 

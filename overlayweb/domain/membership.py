@@ -10,13 +10,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import subnets
-from overlayweb.domain.addresses import Holding
+from overlayweb.domain import addresses, subnets
+from overlayweb.domain.addresses import Holding, ReservedRange
 from overlayweb.domain.checks import overlap
-from overlayweb.domain.plans import Finding, Level
-from overlayweb.domain.readiness import MANAGEMENT_PORT, NOWHERE
+from overlayweb.domain.plans import Finding, Level, Request
+from overlayweb.domain.readiness import BRIDGE_NAME, MANAGEMENT_PORT, NOWHERE
 from overlayweb.domain.subnets import Subnet
-from overlayweb.domain.swarm import DATA_PATH_PORT
+from overlayweb.domain.swarm import DATA_PATH_PORT, Swarm
 
 DEFAULT_POOL = "10.0.0.0/8"
 DEFAULT_SIZE = 24
@@ -37,8 +37,8 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
 _HIGHEST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InitRequest:
+@dataclass(frozen=True, kw_only=True)
+class InitRequest(Request):
     """A Swarm to be made. Addresses are text: an address, or an interface of that machine; ``advertise`` may end in
     a port. "" and None leave the choice to the engine. ``pools`` in CIDR, ``size`` a prefix length.
     """
@@ -79,6 +79,13 @@ def check_join(request: JoinRequest, *, managers: Iterable[str]) -> tuple[Findin
         *_address("advertise", request.advertise, with_port=True),
         *_address("data_path", request.data_path, with_port=False),
     )
+
+
+def held(swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Holding, ...]:
+    """Who has which addresses; docker_gwbridge makes room for itself, and each node may give its own the same."""
+    known = (*swarm.networks, *(row for view in swarm.node_views for row in view.local_networks))
+    own = [row for row in known if row.scope == "local" and row.name == BRIDGE_NAME]
+    return addresses.holdings(swarm=swarm, reserved=reserved, without=own)
 
 
 def init_command(request: InitRequest) -> str:

@@ -225,6 +225,11 @@ class Plan:
         """The overlays that the plan makes, changes or takes away, by name; the ingress is none of them."""
         return ()
 
+    @property
+    def other_clusters(self) -> tuple[int, ...]:
+        """The numbers of clusters beside its own that look different when it is carried out."""
+        return ()
+
     def _at(self, level: Level) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.level is level)
 

@@ -8,7 +8,7 @@ class Role(StrEnum):
     """What somebody may do here. The same on every cluster: roles by cluster come with the policies."""
 
     ADMIN = "admin"
-    """All that a member may; adds clusters and reserved ranges, invites people, gives them their roles."""
+    """All that a member may; adds clusters and reserved ranges, makes Swarms, invites people, gives their roles."""
     MEMBER = "member"
     """Asks for changes, approves, rejects, steers jobs."""
     READER = "reader"
@@ -44,14 +44,19 @@ def may_administer(role: Role) -> Verdict:
     return YES if role is Role.ADMIN else Verdict(allowed=False, reason="Only administrators do this.")
 
 
-def may_ask(role: Role) -> Verdict:
-    """Whether this role asks for changes."""
-    return _unless_reader(role, "A member asks for it.")
+def may_ask(role: Role, *, for_admins: bool = False) -> Verdict:
+    """Whether this role asks for changes. ``for_admins``: of a kind that is for administrators alone."""
+    if for_admins and role is Role.MEMBER:
+        return Verdict(allowed=False, reason="Only administrators ask for this.")
+    return _unless_reader(role, "An administrator asks for it." if for_admins else "A member asks for it.")
 
 
-def may_decide(role: Role) -> Verdict:
-    """Whether this role approves and rejects what others ask for."""
-    return _unless_reader(role, "A member approves or rejects it.")
+def may_decide(role: Role, *, for_admins: bool = False) -> Verdict:
+    """Whether this role approves and rejects what others ask for; ``for_admins`` as in :func:`may_ask`."""
+    if for_admins and role is Role.MEMBER:
+        return Verdict(allowed=False, reason="Only administrators approve or reject this.")
+    word = "An administrator" if for_admins else "A member"
+    return _unless_reader(role, f"{word} approves or rejects it.")
 
 
 def may_steer(role: Role) -> Verdict:
@@ -59,13 +64,16 @@ def may_steer(role: Role) -> Verdict:
     return _unless_reader(role, "A member steers the job.")
 
 
-def may_approve(*, mode: ApprovalMode, role: Role, author_id: int, approver_id: int) -> Verdict:
+def may_approve(
+    *, mode: ApprovalMode, role: Role, author_id: int, approver_id: int, for_admins: bool = False
+) -> Verdict:
     """Whether ``approver_id``, who has this role, may approve a change asked for by ``author_id``."""
-    allowed = may_decide(role)
+    allowed = may_decide(role, for_admins=for_admins)
     if not allowed.allowed:
         return allowed
     if mode is ApprovalMode.TWO_PEOPLE and author_id == approver_id:
-        return Verdict(allowed=False, reason="You asked for this change; somebody else has to approve it.")
+        other = "another administrator" if for_admins else "somebody else"
+        return Verdict(allowed=False, reason=f"You asked for this change; {other} has to approve it.")
     return YES
 
 

@@ -77,7 +77,8 @@ class PortAnswer:
 class EngineView:
     """What one engine tells of itself, whatever it is to a Swarm. ``error``: why it could not be asked, or "".
 
-    ``managers``: addresses (host:port) of the managers that it knows. ``networks``: those of this engine alone.
+    ``engine_id``: by which it is told from any other, wherever it is reached. ``managers``: addresses (host:port) of
+    the managers that it knows. ``networks``: those of this engine alone.
     """
 
     hostname: str
@@ -87,6 +88,7 @@ class EngineView:
     os: str = ""
     kernel: str = ""
     engine_version: str = ""
+    engine_id: str = ""
     managers: tuple[str, ...] = ()
     swarm_error: str = ""
     networks: tuple[Network, ...] = ()

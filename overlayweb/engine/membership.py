@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from overlayweb.domain.membership import DEFAULT_SIZE, InitRequest, JoinRequest
+from overlayweb.domain.membership import DEFAULT_SIZE, TOKEN_PLACE, InitRequest, JoinRequest
 from overlayweb.domain.readiness import EngineView, Membership
 from overlayweb.engine import reading
 from overlayweb.engine.calls import Calls
+from overlayweb.engine.errors import EngineError
 
 _EVERYWHERE = "0.0.0.0:2377"
 _ROTATE = {"worker": "rotateWorkerToken", "manager": "rotateManagerToken"}
@@ -19,6 +21,10 @@ class Members:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+
+    def close(self) -> None:
+        """End the connections to the engine."""
+        self._calls.close()
 
     def view(self, hostname: str = "") -> EngineView:
         """What the engine tells of itself, with the networks of its own. ``hostname`` "": as it calls itself."""
@@ -41,6 +47,14 @@ class Members:
         query = {"version": str(version), _ROTATE[role]: "true"}
         self._calls.post("swarm", "update", body=json.dumps(spec), doing=f"rotate the {role} token", **query)
 
+    def clock(self) -> datetime:
+        """What time it is by the engine's own clock."""
+        return self._calls.get("info", as_=lambda raw: _moment(raw["SystemTime"]), doing="read the engine's clock")
+
+    def founded_at(self) -> datetime:
+        """When the Swarm was made, by the clock of the engine that made it. Only managers know."""
+        return self._calls.get("swarm", as_=lambda raw: _moment(raw["CreatedAt"]), doing="read the Swarm")
+
     def initialise(self, request: InitRequest) -> str:
         """Make a Swarm of this engine; returns the id of its node. Refused where it is part of one.
 
@@ -58,7 +72,7 @@ class Members:
         return str(self._calls.post("swarm", "init", body=json.dumps(body), doing="make a Swarm"))
 
     def join(self, request: JoinRequest, *, token: str) -> None:
-        """Let this engine join a Swarm. Refused where it is part of one."""
+        """Let this engine join a Swarm. Refused where it is part of one. No error says the token."""
         body = {
             "ListenAddr": _EVERYWHERE,
             "AdvertiseAddr": request.advertise,
@@ -66,7 +80,10 @@ class Members:
             "RemoteAddrs": [request.remote],
             "JoinToken": token,
         }
-        self._calls.post("swarm", "join", body=json.dumps(body), doing="join the Swarm")
+        try:
+            self._calls.post("swarm", "join", body=json.dumps(body), doing="join the Swarm")
+        except EngineError as error:
+            raise type(error)(str(error).replace(token, TOKEN_PLACE)) from None
 
 
 def _view(raw: dict[str, Any], hostname: str) -> EngineView:
@@ -79,9 +96,17 @@ def _view(raw: dict[str, Any], hostname: str) -> EngineView:
         os=raw.get("OSType", ""),
         kernel=raw.get("KernelVersion", ""),
         engine_version=raw.get("ServerVersion", ""),
+        engine_id=raw.get("ID", ""),
         managers=tuple(sorted(row["Addr"] for row in swarm.get("RemoteManagers") or ())),
         swarm_error=swarm.get("Error", ""),
     )
+
+
+def _moment(text: str) -> datetime:
+    found = reading.moment(text)
+    if found is None:
+        raise ValueError(text)
+    return found
 
 
 def _membership(swarm: dict[str, Any]) -> Membership:

@@ -18,6 +18,7 @@ from overlayweb.engine import containers, networks, ourselves, parts, reading
 from overlayweb.engine.calls import Calls
 from overlayweb.engine.endpoints import InvalidEndpoint
 from overlayweb.engine.errors import EngineError, EngineUnreachable, NotFound, Refused, VersionConflict
+from overlayweb.engine.membership import Members
 from overlayweb.engine.parts import Happenings
 
 INSPECTED_AT_MOST = 50
@@ -46,6 +47,7 @@ class DockerEngine:
         self._api_version = api_version
         self._now = now
         self._connect_node: Callable[[str], DockerEngine] | None = None
+        self._connect_registered: Callable[[int], DockerEngine] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +138,16 @@ class DockerEngine:
         if self._connect_node is None:
             raise InvalidEndpoint(f"The engine of {hostname} is not registered.")
         return self._connect_node(hostname)
+
+    def reach_registered(self, connect: Callable[[int], "DockerEngine"]) -> None:
+        """Say how the engine is reached by which a cluster is registered, by the number of the cluster."""
+        self._connect_registered = connect
+
+    def member(self, cluster_id: int) -> Members:
+        """That engine and its part in a Swarm, whatever that is; to be closed after use. Raises EngineError."""
+        if self._connect_registered is None:
+            raise InvalidEndpoint(f"The engine of cluster {cluster_id} is not registered.")
+        return Members(self._connect_registered(cluster_id).calls)
 
     def connect_container(self, *, network_id: str, container_id: str) -> None:
         """See :func:`overlayweb.engine.containers.connect`."""

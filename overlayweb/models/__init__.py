@@ -7,7 +7,7 @@ from overlayweb.models.installation import Account, Installation, SetupLink
 from overlayweb.models.inventory import NetworkRow, ServiceRow, forget_seen, write_rows
 from overlayweb.models.jobs import Event, Job, JobService, Step
 from overlayweb.models.ranges import RangeRecord, ReservedRange, range_records_of, ranges_of, reserved_ranges
-from overlayweb.models.readiness import ActionKind, MembershipAction, ReadinessCheck
+from overlayweb.models.readiness import ActionKind, MembershipAction, ReadinessCheck, candidate_of
 
 __all__ = [
     "Account",
@@ -31,6 +31,7 @@ __all__ = [
     "ServiceRow",
     "SetupLink",
     "Step",
+    "candidate_of",
     "forget_seen",
     "range_records_of",
     "ranges_of",

@@ -1,13 +1,17 @@
-"""What was measured of a cluster when somebody asked, and what administrators did to its membership."""
+"""What was measured of a cluster when somebody asked, and what administrators did with its tokens."""
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
 
-from overlayweb.domain.readiness import Check
+from overlayweb.domain import join_plans
+from overlayweb.domain.candidates import Candidate
+from overlayweb.domain.lifecycle import ENDED
+from overlayweb.domain.readiness import Check, EngineView
 from overlayweb.models import codec
 from overlayweb.models.clusters import Cluster
+from overlayweb.models.jobs import Job
 from overlayweb.models.secrets import unseal
 
 UNTAKEN = timedelta(seconds=60)
@@ -40,27 +44,26 @@ class ReadinessCheck(models.Model):
 
 
 class ActionKind(models.TextChoices):
-    """What an administrator does to who may be in a Swarm."""
+    """What an administrator does to the tokens by which engines join a Swarm."""
 
     SHOW = "show", "Showed the token"
     ROTATE = "rotate", "Rotated the token"
-    INITIALISE = "initialise", "Made a Swarm"
-    JOIN = "join", "Let an engine join"
+    EARLIER = "earlier", "Earlier"
+    """Made a Swarm or let an engine join, before that was a change with a plan; ``told`` says which."""
 
 
 class MembershipAction(models.Model):
     """One such action: asked for by a person, carried out by a worker, kept as its trace.
 
-    ``role``: "worker" or "manager", whose token it is about, or as which an engine joins. ``arguments``: JSON of the
-    request, without secrets. ``sealed``: the token, encrypted, until ``shown_until``. ``error``: why it failed, or "".
+    ``role``: "worker" or "manager", whose token it is about. ``told``: what an earlier one was, in words.
+    ``sealed``: the token, encrypted, until ``shown_until``. ``error``: why it failed, or "".
     """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="membership_actions")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="membership_actions")
     kind = models.CharField(max_length=16, choices=ActionKind)
     role = models.CharField(max_length=8, blank=True)
-    arguments = models.TextField(blank=True)
-    told = models.CharField(max_length=255, blank=True, help_text="what it was about, for people")
+    told = models.CharField(max_length=255, blank=True, help_text="what an earlier one was, in words")
     asked_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -81,3 +84,14 @@ class MembershipAction(models.Model):
     def secret(self, now: datetime) -> str:
         """The token, "" once its time is over. Raises UnreadableSecretError."""
         return unseal(self.sealed) if self.shown_until and now < self.shown_until else ""
+
+
+def candidate_of(cluster: Cluster, view: EngineView, *, without: Job | None = None) -> Candidate:
+    """The engine as which the cluster is registered, and what it told. ``without``: the job that asks."""
+    about = models.Q(cluster=cluster) | models.Q(kind=join_plans.KIND)
+    rows = Job.objects.filter(about).exclude(status__in=ENDED)
+    busy = (row for row in rows if row.cluster_id == cluster.pk or cluster.pk in row.plan().other_clusters)
+    other = next((row for row in busy if row != without), None)
+    return Candidate(
+        number=cluster.pk, name=cluster.name, endpoint=cluster.endpoint, view=view, busy=str(other) if other else ""
+    )

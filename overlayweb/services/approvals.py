@@ -1,15 +1,16 @@
 """Approving and rejecting: by the hash of the plan that was read, and only while the plan still fits."""
 
 from datetime import datetime
+from functools import partial
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from overlayweb.domain import policy
+from overlayweb.domain import planners, policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
 from overlayweb.domain.policy import Verdict
 from overlayweb.models import Approval, ChangeRequest, Job
-from overlayweb.services import changes, clusters, installation, jobs, roles
+from overlayweb.services import changes, installation, jobs, roles, seeing
 
 
 class NotApprovableError(Exception):
@@ -25,6 +26,7 @@ def verdict(*, change: ChangeRequest, person: User) -> Verdict:
         role=roles.of(person),
         author_id=change.author_id,
         approver_id=person.pk,
+        for_admins=planners.KINDS[change.kind].for_admins,
     )
 
 
@@ -55,7 +57,7 @@ def reject(*, change: ChangeRequest, person: User, reason: str, now: datetime) -
 
     Raises NotAllowedError.
     """
-    roles.require(person, policy.may_decide)
+    roles.require(person, partial(policy.may_decide, for_admins=planners.KINDS[change.kind].for_admins))
     if person.pk == change.author_id:
         return False
     with transaction.atomic():
@@ -66,9 +68,9 @@ def reject(*, change: ChangeRequest, person: User, reason: str, now: datetime) -
 
 
 def _recheck(change: ChangeRequest, now: datetime) -> None:
-    if not clusters.sight(cluster=change.cluster, now=now).fresh:
-        clusters.look(cluster=change.cluster, now=now)
-        why = change.cluster.error or "The last look at the cluster is too old."
+    frozen = change.plan_record.plan()
+    why = seeing.outdated(cluster=change.cluster, kind=frozen.kind, request=frozen.request, now=now)
+    if why:
         raise NotApprovableError(f"The plan cannot be checked against the cluster now. {why} Try again in a moment.")
     checked = changes.recheck(change=change)
     if checked.moved:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from django.contrib.auth.models import User
@@ -13,11 +14,8 @@ from overlayweb.domain.plans import IngressPlan, Plan, Request
 from overlayweb.domain.specs import canonical
 from overlayweb.domain.swarm import Network
 from overlayweb.models import ChangeRequest, Cluster, PlanRecord, codec, reserved_ranges
-from overlayweb.services import roles, timings
-
-
-class NotSeenError(Exception):
-    """Nothing is known of the cluster, so nothing can be planned."""
+from overlayweb.services import roles, seeing, timings
+from overlayweb.services.seeing import Seen
 
 
 class BlockedError(Exception):
@@ -42,18 +40,8 @@ class Recheck:
 
 
 def preview(*, cluster: Cluster, request: Request, kind: str = ingress_plans.KIND) -> Plan:
-    """The plan as it would be, from the latest observation; nothing is kept. Raises NotSeenError."""
-    swarm = cluster.swarm()
-    if swarm is None:
-        raise NotSeenError(cluster.error or "The cluster has not been looked at yet. Wait a moment.")
-    return planners.build(
-        kind=kind,
-        swarm=swarm,
-        request=request,
-        reserved=reserved_ranges(cluster),
-        timings=timings.of_cluster(cluster=cluster),
-        history=timings.drains(cluster=cluster),
-    )
+    """The plan as it would be, from what was seen last; nothing is kept. Raises NotSeenError."""
+    return _build(cluster, kind, request, seeing.seen(cluster=cluster, kind=kind, request=request))
 
 
 def submit(
@@ -67,8 +55,9 @@ def submit(
     kind: str = ingress_plans.KIND,
 ) -> ChangeRequest:
     """Plan, freeze, and ask for approval. Raises NotAllowedError, NotSeenError, BlockedError."""
-    roles.require(author, policy.may_ask)
-    plan = preview(cluster=cluster, request=request, kind=kind)
+    roles.require(author, partial(policy.may_ask, for_admins=planners.KINDS[kind].for_admins))
+    seen = seeing.seen(cluster=cluster, kind=kind, request=request)
+    plan = _build(cluster, kind, request, seen)
     if plan.blockers:
         raise BlockedError(plan)
     with transaction.atomic():
@@ -86,7 +75,7 @@ def submit(
             document=codec.dump(plan),
             sha256=plan.sha256,
             fingerprint=plan.fingerprint,
-            observed_at=cluster.observed_at or now,
+            observed_at=seen.at,
             created_at=now,
         )
         if replaces is not None:
@@ -100,7 +89,7 @@ def withdraw(*, change: ChangeRequest, now: datetime) -> bool:
 
 
 def recheck(*, change: ChangeRequest) -> Recheck:
-    """Hold the frozen plan against the latest observation. Raises NotSeenError."""
+    """Hold the frozen plan against what was seen last. Raises NotSeenError."""
     frozen = change.plan_record.plan()
     now = preview(cluster=change.cluster, request=frozen.request, kind=frozen.kind)
     return Recheck(
@@ -136,3 +125,15 @@ def move(change: ChangeRequest, event: ChangeEvent, *, reason: str, now: datetim
     if moved:
         change.refresh_from_db()
     return moved == 1
+
+
+def _build(cluster: Cluster, kind: str, request: Request, seen: Seen) -> Plan:
+    return planners.build(
+        kind=kind,
+        swarm=seen.swarm,
+        request=request,
+        reserved=reserved_ranges(cluster),
+        timings=timings.of_cluster(cluster=cluster),
+        history=timings.drains(cluster=cluster),
+        candidate=seen.candidate,
+    )

@@ -1,12 +1,14 @@
-"""What administrators do to who may be in a Swarm: each is asked for here, done by a worker, and kept as a trace."""
+"""Who may be in a Swarm: the tokens, shown and rotated for administrators by a worker and kept as a trace; and the
+changes by which engines become part of one."""
 
 from datetime import datetime
+from itertools import islice
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from overlayweb.domain.membership import InitRequest, JoinRequest
-from overlayweb.models import ActionKind, Cluster, MembershipAction, codec
+from overlayweb.domain import planners
+from overlayweb.models import ActionKind, ChangeRequest, Cluster, MembershipAction
 from overlayweb.models.secrets import UnreadableSecretError
 from tasks import readiness as celery_tasks
 
@@ -23,29 +25,18 @@ def rotate(*, cluster: Cluster, person: User, role: str, now: datetime) -> Membe
     return _ask(cluster=cluster, person=person, kind=ActionKind.ROTATE, role=role, now=now)
 
 
-def initialise(*, cluster: Cluster, person: User, request: InitRequest, now: datetime) -> MembershipAction:
-    """Have a Swarm made of the cluster's engine."""
-    arguments = codec.dump(request)
-    return _ask(cluster=cluster, person=person, kind=ActionKind.INITIALISE, arguments=arguments, now=now)
-
-
-def join(*, cluster: Cluster, person: User, other: Cluster, request: JoinRequest, now: datetime) -> MembershipAction:
-    """Have the engine by which ``other`` is registered join the Swarm of ``cluster``."""
-    return _ask(
-        cluster=cluster,
-        person=person,
-        kind=ActionKind.JOIN,
-        role=request.role,
-        arguments=codec.dump({"joins": other.pk, "request": request}),
-        told=f"{other.name} at {other.endpoint}",
-        now=now,
-    )
-
-
 def joinable(*, cluster: Cluster) -> list[Cluster]:
     """Registered engines of which none was ever seen to be a manager: they may join this Swarm."""
     others = Cluster.objects.filter(removed_at=None, demo=False, observation="").exclude(pk=cluster.pk)
     return [] if cluster.demo else list(others)
+
+
+def about(*, cluster: Cluster) -> list[ChangeRequest]:
+    """The latest changes that make or made this engine part of a Swarm, or others part of its; newest first."""
+    kinds = [key for key, kind in planners.KINDS.items() if kind.engine is not None]
+    rows = ChangeRequest.objects.filter(kind__in=kinds).select_related("author", "plan_record", "job", "cluster")
+    meant = (row for row in rows if cluster.pk in (row.cluster_id, *row.plan_record.plan().other_clusters))
+    return list(islice(meant, LAST))
 
 
 def last(*, cluster: Cluster) -> list[MembershipAction]:
@@ -74,19 +65,8 @@ def hide(*, cluster: Cluster, person: User) -> None:
     cluster.membership_actions.filter(person=person).exclude(sealed="").update(sealed="", shown_until=None)
 
 
-def _ask(
-    *,
-    cluster: Cluster,
-    person: User,
-    kind: ActionKind,
-    now: datetime,
-    role: str = "",
-    arguments: str = "",
-    told: str = "",
-) -> MembershipAction:
+def _ask(*, cluster: Cluster, person: User, kind: ActionKind, now: datetime, role: str) -> MembershipAction:
     with transaction.atomic():
-        action = MembershipAction.objects.create(
-            cluster=cluster, person=person, kind=kind, role=role, arguments=arguments, told=told[:255], asked_at=now
-        )
+        action = MembershipAction.objects.create(cluster=cluster, person=person, kind=kind, role=role, asked_at=now)
         celery_tasks.act_on_membership.delay_on_commit(action.pk)
     return action

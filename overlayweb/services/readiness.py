@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from overlayweb.domain import addresses, gateway_bridge, membership, mtu_advice, readiness
+from django.db.models import Exists, OuterRef
+
+from overlayweb.domain import gateway_bridge, init_plans, membership, mtu_advice, readiness
 from overlayweb.domain.addresses import Holding
 from overlayweb.domain.gateway_bridge import BridgeRequest
+from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding
-from overlayweb.domain.readiness import BRIDGE_NAME, Check, Membership
+from overlayweb.domain.readiness import Check, Membership
 from overlayweb.domain.swarm import Node, Swarm
 from overlayweb.models import Cluster, ReadinessCheck, reserved_ranges
+from overlayweb.services import clusters
 from tasks import readiness as celery_tasks
 
 
@@ -18,8 +22,8 @@ from tasks import readiness as celery_tasks
 class Standing:
     """What is known of a cluster's part in a Swarm.
 
-    ``membership`` None: nobody could ask its engine. ``swarm`` None: its engine shows none now. ``waits``: a check is
-    under way. ``untaken``: one was asked for, and nobody has carried it out.
+    ``membership`` None: nobody could ask its engine. ``swarm`` None: its engine shows none now, or a job has made one
+    since anybody looked. ``waits``: a check is under way. ``untaken``: one was asked for, and nobody carried it out.
     """
 
     membership: Membership | None
@@ -64,14 +68,34 @@ def standing(*, cluster: Cluster, now: datetime) -> Standing:
     row = ReadinessCheck.objects.filter(cluster=cluster).first()
     check = row.check_of() if row else None
     seen = None if _left(cluster, check) else cluster.swarm()
+    made = seen is None and _made(cluster, check)
     return Standing(
-        membership=_membership(seen if not cluster.error else None, check),
+        membership=Membership.MANAGER if made else _membership(seen if not cluster.error else None, check),
         swarm=seen,
         check=check,
         error=cluster.error,
         waits=row.waits(now) if row else False,
         untaken=row is not None and not row.ended and not row.waits(now),
     )
+
+
+def last_check(*, cluster: Cluster) -> Check | None:
+    """What was found when the engines were asked last, None where they never were."""
+    row = ReadinessCheck.objects.filter(cluster=cluster).first()
+    return row.check_of() if row else None
+
+
+def ask_due(*, now: datetime) -> int:
+    """Have the engines asked again that show no Swarm: nobody follows their events. Returns how many.
+
+    What they are is what a Swarm on them, or their joining one, is planned from and approved by.
+    """
+    asked = ReadinessCheck.objects.filter(cluster=OuterRef("pk"), asked_at__gt=now - clusters.LOOK_EVERY)
+    outside = Cluster.objects.filter(removed_at=None, observation="").exclude(error="")
+    due = list(outside.exclude(Exists(asked)))
+    for cluster in due:
+        ask_check(cluster=cluster, now=now)
+    return len(due)
 
 
 def ask_check(*, cluster: Cluster, now: datetime) -> None:
@@ -103,6 +127,14 @@ def _left(cluster: Cluster, check: Check | None) -> bool:
     return cluster.observed_at is None or cluster.observed_at < check.checked_at
 
 
+def _made(cluster: Cluster, check: Check | None) -> bool:
+    """Whether a job has made a Swarm of its engine since anybody looked: a worker is about to."""
+    looks = [clusters.last_look(cluster), check.checked_at if check else None]
+    since = max(filter(None, looks), default=cluster.created_at)
+    made = cluster.jobs.filter(kind=init_plans.KIND, status=JobStatus.SUCCEEDED, finished_at__gt=since)
+    return made.exists()
+
+
 def _membership(seen: Swarm | None, check: Check | None) -> Membership | None:
     if seen is not None:
         return Membership.MANAGER
@@ -117,10 +149,5 @@ def _alone(check: Check | None) -> Swarm | None:
 
 
 def _held(cluster: Cluster, swarm: Swarm | None) -> tuple[Holding, ...]:
-    """Who has which addresses; docker_gwbridge makes room for itself, and each node may give its own the same."""
-    reserved = reserved_ranges(cluster)
-    if swarm is None:
-        return addresses.holdings(swarm=Swarm(id="", observed_at=cluster.created_at), reserved=reserved)
-    known = (*swarm.networks, *(row for view in swarm.node_views for row in view.local_networks))
-    own = [row for row in known if row.scope == "local" and row.name == BRIDGE_NAME]
-    return addresses.holdings(swarm=swarm, reserved=reserved, without=own)
+    nothing = Swarm(id="", observed_at=cluster.created_at)
+    return membership.held(swarm or nothing, reserved_ranges(cluster))

@@ -1,6 +1,7 @@
 """Who asks. Every view behind the sign-in has a user; these say so to the types, and guard what is not for all."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -26,14 +27,14 @@ def admin(request: HttpRequest) -> User:
     return person
 
 
-def asker(request: HttpRequest) -> User:
-    """Who asks for changes; a reader is told who does: 403."""
-    return _allowed(request, policy.may_ask)
+def asker(request: HttpRequest, *, for_admins: bool = False) -> User:
+    """Who asks for changes, or for those that are for administrators; others are told who does: 403."""
+    return _allowed(request, partial(policy.may_ask, for_admins=for_admins))
 
 
-def decider(request: HttpRequest) -> User:
-    """Who approves and rejects; a reader is told who does: 403."""
-    return _allowed(request, policy.may_decide)
+def decider(request: HttpRequest, *, for_admins: bool = False) -> User:
+    """Who approves and rejects; others are told who does: 403."""
+    return _allowed(request, partial(policy.may_decide, for_admins=for_admins))
 
 
 def steerer(request: HttpRequest) -> User:

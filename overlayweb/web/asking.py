@@ -7,7 +7,7 @@ from django.utils import timezone
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.plans import Request
 from overlayweb.models import ChangeRequest, Cluster
-from overlayweb.services import changes
+from overlayweb.services import changes, seeing
 from overlayweb.web.access import asker
 
 
@@ -37,6 +37,6 @@ def submit(
             now=timezone.now(),
             replaces=None if others else replaces,
         )
-    except (changes.BlockedError, changes.NotSeenError):
+    except (changes.BlockedError, seeing.NotSeenError):
         return None
     return redirect("change", change.pk)

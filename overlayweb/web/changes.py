@@ -9,9 +9,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.planners import KINDS
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.models import ChangeRequest
-from overlayweb.services import approvals, changes, installation
+from overlayweb.services import approvals, changes, installation, seeing
 from overlayweb.services.changes import Recheck
 from overlayweb.web import access, frame
 from overlayweb.web.change_forms import ApproveForm, RejectForm
@@ -36,7 +37,7 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
         return _page(request, found, form=form, status=UNPROCESSABLE)
     try:
         job = approvals.approve(change=found, person=person, now=timezone.now(), **form.cleaned_data)
-    except (approvals.NotApprovableError, changes.NotSeenError) as error:
+    except (approvals.NotApprovableError, seeing.NotSeenError) as error:
         found.refresh_from_db()
         return _page(request, found, form=form, refusal=str(error), status=CONFLICT)
     return redirect("job", job.pk)
@@ -45,7 +46,8 @@ def change_approve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def change_reject(request: HttpRequest, pk: int) -> HttpResponse:
     """Reject the change, with the reason."""
-    person, found = access.decider(request), _get_change(request, pk)
+    found = _get_change(request, pk)
+    person = access.decider(request, for_admins=KINDS[found.kind].for_admins)
     form = RejectForm(request.POST)
     if not form.is_valid():
         return _page(request, found, form=form, status=UNPROCESSABLE)
@@ -110,5 +112,5 @@ def _recheck(found: ChangeRequest) -> Recheck | None:
         return None
     try:
         return changes.recheck(change=found)
-    except changes.NotSeenError:
+    except seeing.NotSeenError:
         return None

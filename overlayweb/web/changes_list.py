@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from overlayweb.domain.lifecycle import ChangeStatus
+from overlayweb.domain.planners import KINDS
 from overlayweb.domain.policy import ApprovalMode, Role, may_approve
 from overlayweb.models import ChangeRequest, codec
 from overlayweb.services import installation, roles
@@ -66,7 +67,10 @@ def changes(request: HttpRequest) -> HttpResponse:
 
 
 def _may(mode: ApprovalMode, role: Role, row: PendingRow, me: int) -> bool:
-    return may_approve(mode=mode, role=role, author_id=row.change.author_id, approver_id=me).allowed
+    for_admins = KINDS[row.change.kind].for_admins
+    return may_approve(
+        mode=mode, role=role, author_id=row.change.author_id, approver_id=me, for_admins=for_admins
+    ).allowed
 
 
 def _pending(me: int) -> list[PendingRow]:

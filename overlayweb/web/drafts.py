@@ -19,7 +19,7 @@ from overlayweb.domain import (
 from overlayweb.domain.plans import Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
-from overlayweb.services import changes, drifts, repairs
+from overlayweb.services import changes, drifts, repairs, seeing
 from overlayweb.web import meshes
 from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
 from overlayweb.web.meshes import Hanging, NodeRow
@@ -219,7 +219,7 @@ def read(
     draft = Draft(cluster=cluster, kind=kind, form=form, swarm=swarm, request=request, replaces=replaces)
     try:
         draft.plan = IngressPlan.of(changes.preview(cluster=cluster, request=request, kind=kind))
-    except changes.NotSeenError as error:
+    except seeing.NotSeenError as error:
         draft.problem = str(error)
     return draft
 

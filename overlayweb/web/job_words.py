@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from overlayweb.domain import connect_plans, container_plans, network_plans, replace_plans
+from overlayweb.domain import connect_plans, container_plans, init_plans, join_plans, network_plans, replace_plans
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import Strategy
 
@@ -18,6 +18,8 @@ _HEADINGS: Mapping[str, Mapping[str, str]] = {
     connect_plans.KIND: {Pass.PUT_BACK: "The way back: every service gets its networks back"},
     container_plans.KIND: {Pass.PUT_BACK: "The way back: every container gets its networks back"},
     network_plans.CREATE: {Pass.PUT_BACK: "The way back: what was made is removed"},
+    init_plans.KIND: {Pass.RESTORE: "A Swarm is not unmade by a job: what stands"},
+    join_plans.KIND: {Pass.RESTORE: "A node is not taken out by a job: what stands"},
     network_plans.DELETE: {Pass.RESTORE: "The network is gone: its removal is finished"},
 }
 _MOVES_SERVICES = frozenset({connect_plans.KIND, replace_plans.KIND})

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
-from overlayweb.domain import connect_plans, container_plans, ingress_plans, network_plans, repair_plans, replace_plans
+from overlayweb.domain import (
+    connect_plans,
+    container_plans,
+    ingress_plans,
+    init_plans,
+    join_plans,
+    network_plans,
+    repair_plans,
+    replace_plans,
+)
 from overlayweb.models import ChangeRequest
-from overlayweb.web import connect, containers, ingress, network_replace, networks
+from overlayweb.web import connect, containers, ingress, memberships, network_replace, networks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +64,11 @@ LOOKS: dict[str, Look] = {
         impact="parts/network_impact.html",
         plan="parts/container_plan.html",
         again=containers.again,
+    ),
+    init_plans.KIND: Look(
+        name="New Swarm", impact="parts/network_impact.html", plan="parts/init_plan.html", again=memberships.again
+    ),
+    join_plans.KIND: Look(
+        name="Joined engine", impact="parts/network_impact.html", plan="parts/join_plan.html", again=memberships.again
     ),
 }

@@ -1,69 +1,115 @@
 """Making a Swarm, letting engines join it, and the tokens by which they do. What changes something: administrators."""
 
-from django.contrib import messages
+from collections.abc import Mapping
+
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 
-from overlayweb.domain import membership
-from overlayweb.domain.membership import ROLES
-from overlayweb.domain.readiness import Membership
-from overlayweb.models import Cluster
+from overlayweb.domain import init_plans, membership
+from overlayweb.domain.membership import ROLES, InitRequest, JoinRequest
+from overlayweb.models import ChangeRequest, Cluster, MembershipAction
 from overlayweb.services import memberships, readiness
-from overlayweb.services.readiness import Standing
-from overlayweb.web import access, frame
+from overlayweb.web import access, asking, frame, membership_drafts
 from overlayweb.web.clusters import get_cluster
-from overlayweb.web.readiness_forms import InitForm, JoinForm, Sheet, typed
+from overlayweb.web.listing import is_fragment
+from overlayweb.web.membership_drafts import Draft
+from overlayweb.web.readiness_forms import USE
+
+INIT, JOIN = "readiness_initialise.html", "readiness_join.html"
+CHECK = "check"
+UNPROCESSABLE = 422
 
 
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def initialise(request: HttpRequest, name: str) -> HttpResponse:
+    """The form that makes a Swarm of the cluster's engine: the command for everybody, the plan, and asking for it."""
+    return _answer(request, get_cluster(request, name), INIT)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 def join(request: HttpRequest, name: str) -> HttpResponse:
-    """The command by which an engine joins; to administrators the token, once they have asked for it."""
-    cluster = get_cluster(request, name)
-    now = timezone.now()
-    standing = readiness.standing(cluster=cluster, now=now)
-    sheet, form = _join_sheet(request.GET.dict(), standing)
-    asked = form.request()
-    actions = memberships.last(cluster=cluster)  # before the token: one that comes in between is shown by the next look
-    token, action = "", None
-    if frame.Frame(request=request, user=request.user).may_administer:
-        token, action = memberships.token_for(
-            cluster=cluster, person=access.signed_in(request), role=asked.role, now=now
+    """The form by which an engine joins: by hand with a command, or a registered one by a change."""
+    return _answer(request, get_cluster(request, name), JOIN)
+
+
+def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
+    """The form, filled with what ``old`` asked for; posted, what replaces it."""
+    return _answer(request, old.cluster, INIT if old.kind == init_plans.KIND else JOIN, replaces=old)
+
+
+def _answer(
+    request: HttpRequest, cluster: Cluster, template: str, *, replaces: ChangeRequest | None = None
+) -> HttpResponse:
+    """Typing is answered by the preview; asking by the change request, or by the form with all that is wrong."""
+    posted = request.method == "POST"
+    data = request.POST.dict() if posted else request.GET.dict()
+    draft = _read(cluster, template, data, replaces)
+    if posted and not is_fragment(request) and not {CHECK, USE} & set(data):
+        return _ask(request, draft, template, data)
+    draft.form.forget_missing_reason()
+    partial = "#answer" if posted and is_fragment(request) else ""
+    return render(request, f"{template}{partial}", _page(request, draft))
+
+
+def _ask(request: HttpRequest, draft: Draft, template: str, data: Mapping[str, str]) -> HttpResponse:
+    access.asker(request, for_admins=True)
+    if template == JOIN and draft.request is None:
+        draft.form.add_error("joins", "Choose the engine that joins: by hand nobody has to approve it here.")
+    if draft.request is not None and not draft.problems and not draft.form.errors:
+        answer = asking.submit(
+            request,
+            draft.cluster,
+            kind=draft.kind,
+            asked=draft.request,
+            reason=draft.form.cleaned_data["reason"],
+            replaces=draft.replaces,
         )
-    page = {
-        "cluster": cluster,
-        "standing": standing,
-        "sheet": sheet,
+        if answer is not None:
+            return answer
+        draft = _read(draft.cluster, template, data, draft.replaces)
+    return render(request, template, {**_page(request, draft), "refused": True}, status=UNPROCESSABLE)
+
+
+def _read(cluster: Cluster, template: str, data: Mapping[str, str], replaces: ChangeRequest | None) -> Draft:
+    standing = readiness.standing(cluster=cluster, now=timezone.now())
+    make = membership_drafts.init if template == INIT else membership_drafts.join
+    return make(cluster=cluster, standing=standing, data=data, replaces=replaces)
+
+
+def _page(request: HttpRequest, draft: Draft) -> dict[str, object]:
+    shown = {"draft": draft, "cluster": draft.cluster, "standing": draft.standing, "asked": draft.asked}
+    if isinstance(draft.asked, InitRequest):
+        return {**shown, "command": membership.init_command(draft.asked)}
+    return {**shown, **_tokens(request, draft.cluster, draft.asked)}
+
+
+def _tokens(request: HttpRequest, cluster: Cluster, asked: JoinRequest) -> dict[str, object]:
+    """The command with the token, for an administrator who has asked for it; and what administrators did."""
+    now = timezone.now()
+    actions = memberships.last(cluster=cluster)  # before the token: one that comes in between is shown by the next look
+    token: str = ""
+    action: MembershipAction | None = None
+    person = request.user
+    if isinstance(person, User) and frame.Frame(request=request, user=person).may_administer:
+        token, action = memberships.token_for(cluster=cluster, person=person, role=asked.role, now=now)
+    return {
         "role": asked.role,
-        "roles": ROLES,
         "token": token,
         "action": action,
         "command": membership.join_command(asked, token=token),
-        "asked": asked,
         "waiting": next((row for row in actions if row.waits(now)), None),
-        "joinable": memberships.joinable(cluster=cluster),
         "actions": actions,
     }
-    return render(request, "readiness_join.html", page)
-
-
-@require_POST
-def let_join(request: HttpRequest, name: str) -> HttpResponse:
-    """Have a registered engine join this Swarm."""
-    person = access.admin(request)
-    cluster = get_cluster(request, name)
-    sheet, form = _join_sheet(request.POST.dict(), readiness.standing(cluster=cluster, now=timezone.now()))
-    known = {str(row.pk): row for row in memberships.joinable(cluster=cluster)}
-    other = known.get(request.POST.get("engine", ""))
-    if other is None or sheet.blocked:
-        messages.error(request, "Nothing was asked for: choose an engine, and mend what the form says.")
-        return redirect("readiness-join", cluster.name)
-    memberships.join(cluster=cluster, person=person, other=other, request=form.request(), now=timezone.now())
-    return redirect("readiness-join", cluster.name)
 
 
 @require_POST
@@ -94,54 +140,6 @@ def rotate(request: HttpRequest, name: str, role: str) -> HttpResponse:
         memberships.rotate(cluster=cluster, person=person, role=role, now=timezone.now())
         return redirect("readiness-join", cluster.name)
     return render(request, "readiness_rotate.html", {"cluster": cluster, "role": role})
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def initialise(request: HttpRequest, name: str) -> HttpResponse:
-    """The command that makes a Swarm of the cluster's engine; administrators may have a worker do it."""
-    cluster = get_cluster(request, name)
-    now = timezone.now()
-    standing = readiness.standing(cluster=cluster, now=now)
-    data = request.POST.dict() if request.method == "POST" else typed(request.GET.dict(), _init_new(standing))
-    form = InitForm(data)
-    form.is_valid()
-    asked = form.request()
-    sheet = Sheet(form, readiness.check_init(cluster=cluster, check=standing.check, request=asked))
-    if request.method == "POST":
-        person = access.admin(request)
-        if not sheet.blocked and _may_be_made(cluster, standing):
-            memberships.initialise(cluster=cluster, person=person, request=asked, now=now)
-            return redirect("readiness", cluster.name)
-    page = {
-        "cluster": cluster,
-        "standing": standing,
-        "sheet": sheet,
-        "asked": asked,
-        "command": membership.init_command(asked),
-        "count": membership.networks_in(asked.pools or (membership.DEFAULT_POOL,), asked.size),
-        "possible": _may_be_made(cluster, standing),
-    }
-    return render(request, "readiness_initialise.html", page)
-
-
-def _join_sheet(data: dict[str, str], standing: Standing) -> tuple[Sheet, JoinForm]:
-    new = {"role": ROLES[0], "remote": next(iter(standing.managers), "")}
-    form = JoinForm(typed({**new, **data}, {}))
-    form.is_valid()
-    found = readiness.check_join(managers=standing.managers, request=form.request())
-    return Sheet(form, found), form
-
-
-def _init_new(standing: Standing) -> dict[str, str]:
-    """What the form begins with: nothing, which leaves everything to the engine."""
-    known = standing.check.engine.address if standing.check else ""
-    return {"advertise": known}
-
-
-def _may_be_made(cluster: Cluster, standing: Standing) -> bool:
-    """Whether the engine told that it is in no Swarm."""
-    return standing.membership is Membership.NONE and not cluster.demo
 
 
 def _role(role: str) -> str:

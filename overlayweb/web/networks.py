@@ -17,7 +17,7 @@ from overlayweb.domain.network_settings import NetworkSettings, of_network
 from overlayweb.domain.plans import Level
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster, Job
-from overlayweb.services import changes, drifts
+from overlayweb.services import changes, drifts, seeing
 from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
@@ -205,6 +205,6 @@ def _read(cluster: Cluster, typed: Any, *, replaces: ChangeRequest | None = None
     try:
         plan = changes.preview(cluster=cluster, request=draft.request, kind=network_plans.CREATE)
         draft.plan = CreatePlan.of(plan)
-    except changes.NotSeenError as error:
+    except seeing.NotSeenError as error:
         draft.problem = str(error)
     return draft

@@ -91,6 +91,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     shown = {
         **of_nodes,
         "sight": clusters.sight(cluster=cluster, now=now),
+        "changes": memberships.about(cluster=cluster),
         "actions": memberships.last(cluster=cluster),
         "bridges": [Bridge(hostname=host, network=row) for host, row in needs.bridges(swarm, check)],
         **(_of_swarm(swarm, check) if swarm else {}),

@@ -12,6 +12,7 @@ from overlayweb.domain.membership import ROLES, InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.readiness import find_nodes
 from overlayweb.domain.swarm import Node
+from overlayweb.models import Cluster
 from overlayweb.web.drafts import Row
 
 USE = "use"
@@ -43,7 +44,22 @@ class _Asked(forms.Form):
         return otherwise if found in (None, "") else found
 
 
-class InitForm(_Asked):
+class _Asking(_Asked):
+    """One by which a change can be asked for."""
+
+    use_required_attribute = False  # the button "Check" takes a form that is not complete
+    reason = forms.CharField(
+        label="Why",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say why: whoever approves decides by it, and the history keeps it."},
+    )
+
+    def forget_missing_reason(self) -> None:
+        """While the form is typed, a reason that is not there yet is no mistake."""
+        self.errors.pop("reason", None)
+
+
+class InitForm(_Asking):
     """How a Swarm is made."""
 
     advertise = _typed("Advertise address", "192.168.1.10")
@@ -78,13 +94,31 @@ class InitForm(_Asked):
         )
 
 
-class JoinForm(_Asked):
-    """How an engine joins."""
+class JoinForm(_Asking):
+    """How an engine joins. ``engines``: the registered ones that may; none is chosen for one by hand."""
 
+    joins = forms.ChoiceField(required=False, label="Engine")
     role = forms.ChoiceField(required=False, label="As", choices=[(role, role.capitalize()) for role in ROLES])
     remote = _typed("Manager's address", "192.168.1.10:2377")
     advertise = _typed("Its own address", "192.168.1.14")
     data_path = _typed("Data-path address", "10.8.0.14")
+
+    def __init__(self, *args: Any, engines: Sequence[Cluster], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = [(str(row.pk), f"{row.name} at {row.endpoint}") for row in engines]
+        label = self.base_fields["joins"].label
+        self.fields["joins"] = forms.ChoiceField(
+            required=False,
+            label=label,
+            choices=[("", "Another one, by hand on its machine"), *rows],
+            error_messages={"invalid_choice": "This engine can not join: it is not registered, or in a Swarm."},
+        )
+
+    @property
+    def joining(self) -> int | None:
+        """The number of the registered engine that is to join; None: one by hand."""
+        found = self.value("joins", "")
+        return int(found) if found else None
 
     def request(self) -> JoinRequest:
         """What is asked for. Call after ``is_valid``."""

@@ -216,11 +216,11 @@ class Ledger:
             entry.touch(point_passed=True)
             entry.event(f"Point of no return: {what}", kind="point", step=step)
 
-    def take_back_point(self, step: Step) -> None:
-        """The engine refused the removal and nothing was removed."""
+    def take_back_point(self, step: Step, why: str = "Nothing was removed") -> None:
+        """The engine refused what came next, and nothing was done."""
         with self.entry() as entry:
             entry.touch(point_passed=False)
-            entry.event("Nothing was removed", kind="point", step=step)
+            entry.event(why, kind="point", step=step)
 
     def turn_back(self, *, ending: JobStatus, reason: str, step: Step | None) -> None:
         """From here on the job only puts things back; it will end as ``ending``."""

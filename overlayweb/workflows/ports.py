@@ -1,9 +1,12 @@
 """What a workflow needs of an engine. The task that runs a workflow hands it one."""
 
+from datetime import datetime
 from typing import Protocol
 
+from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import IngressSettings
+from overlayweb.domain.readiness import EngineView
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Network, Node, NodeView, Service, Swarm, SwarmTask
 
@@ -19,6 +22,34 @@ class NodeEngine(Protocol):
 
     def disconnect_container(self, *, network_id: str, container_id: str) -> None:
         """Disconnect a container from a network. Raises Refused, NotFound."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Member(Protocol):
+    """A registered engine and its part in a Swarm, whatever that is. Every call may raise ``EngineError``.
+
+    Its calls have a longer limit than others: one that joins answers only when it has its certificate.
+    """
+
+    def view(self, hostname: str = "") -> EngineView:
+        """What it tells of itself. ``hostname`` "": as it calls itself."""
+
+    def clock(self) -> datetime:
+        """What time it is by its own clock."""
+
+    def founded_at(self) -> datetime:
+        """When its Swarm was made. Raises NotAManager where it is none."""
+
+    def token(self, role: str) -> str:
+        """The token by which a "worker" or "manager" joins its Swarm. It must not be written down anywhere."""
+
+    def initialise(self, request: InitRequest) -> str:
+        """Make a Swarm of it; returns the id of its node."""
+
+    def join(self, request: JoinRequest, *, token: str) -> None:
+        """Let it join a Swarm."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -81,6 +112,9 @@ class SwarmEngine(NodeEngine, Protocol):
 
     def of_node(self, hostname: str) -> NodeEngine:
         """The engine of another node, to be closed after use. Raises EngineError where it is not registered."""
+
+    def member(self, cluster_id: int) -> Member:
+        """The engine by which that cluster is registered, to be closed after use. Raises EngineError."""
 
     def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
         """Set a node label, or take it off with None; version conflicts are read again and retried."""

@@ -7,6 +7,8 @@ from overlayweb.workflows.network_connect import NetworkConnect
 from overlayweb.workflows.network_replace import NetworkReplace
 from overlayweb.workflows.network_single import NetworkCreate, NetworkDelete
 from overlayweb.workflows.runner import Workflow
+from overlayweb.workflows.swarm_init import SwarmInit
+from overlayweb.workflows.swarm_join import SwarmJoin
 
 WORKFLOWS: dict[str, Workflow] = {
     workflow.kind: workflow
@@ -18,5 +20,7 @@ WORKFLOWS: dict[str, Workflow] = {
         NetworkConnect(),
         ContainerConnect(),
         NetworkReplace(),
+        SwarmInit(),
+        SwarmJoin(),
     )
 }

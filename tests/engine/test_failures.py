@@ -2,11 +2,13 @@
 
 import json
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from overlayweb.domain.membership import JoinRequest
 from overlayweb.domain.plans import IngressSettings
 from overlayweb.domain.specs import Spec
 from overlayweb.engine.calls import WHOLE_CALL
@@ -21,6 +23,7 @@ from overlayweb.engine.errors import (
     Refused,
     VersionConflict,
 )
+from overlayweb.engine.membership import Members
 from tests.engine import servers
 from tests.engine.servers import Server
 
@@ -115,6 +118,16 @@ def test_a_broken_answer_is_unreachable(server: Server, engine: DockerEngine, ac
     assert not caught.value.permanent
     assert "Could not read the nodes." in str(caught.value)
     assert server.url in str(caught.value)
+
+
+def test_no_error_of_a_join_says_the_token(server: Server, engine: DockerEngine) -> None:
+    token = "SWMTKN-1-secret"
+    server.script = [servers.engine_error(500, f"invalid join token {token}")]
+    request = JoinRequest(role="worker", remote="192.168.1.10:2377")
+    with pytest.raises(EngineFault) as failed:
+        Members(engine.calls).join(request, token=token)
+    assert "invalid join token TOKEN" in str(failed.value)
+    assert token not in "".join(traceback.format_exception(failed.value))
 
 
 def test_silence_ends_at_the_limit(server: Server, engine: DockerEngine) -> None:

@@ -71,6 +71,7 @@ def start_worker(
     def connect(cluster: Cluster) -> connection.DockerEngine:
         engine = reach(cluster.endpoint)
         engine.reach_nodes(lambda hostname: reach(cluster.node_endpoints.get(hostname=hostname).endpoint))
+        engine.reach_registered(lambda number: reach(Cluster.objects.get(pk=number).endpoint))
         return engine
 
     def work() -> None:

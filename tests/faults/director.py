@@ -117,7 +117,7 @@ class Run:
         app.conf.broker_transport_options |= {"data_folder_in": str(queue), "data_folder_out": str(queue)}
         app._after_fork()  # type: ignore[attr-defined]  # forget the queue of the process that this one comes from
         self._pids.add(crew.start_engine(self.template.simulation, shared=self.shared, folder=self.folder))
-        while not stage.is_served(self.folder):
+        while not stage.is_served(self.folder, self.template.simulation.world):
             self._check_time()
             time.sleep(0.002)
         job = self.job()

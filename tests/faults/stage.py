@@ -32,7 +32,7 @@ CALL_SECONDS = 0.01
 NODES = 3
 AT_REST = 30.0
 """Seconds after which new services run and nothing is under way."""
-CHANGES = ("create_network", "remove_network", "update_service", "update_node")
+CHANGES = ("create_network", "remove_network", "update_service", "update_node", "init_swarm")
 """What a job may ask of an engine that changes anything."""
 
 MOVES = ("connect", "disconnect")
@@ -150,10 +150,10 @@ def socket_path(folder: Path) -> Path:
     return folder / "engine.sock"
 
 
-def is_served(folder: Path) -> bool:
+def is_served(folder: Path, world: World) -> bool:
     """Whether the engines of all nodes can be reached. A socket is there a moment before anybody listens at it."""
     main = socket_path(folder)
-    return all(map(_listens, (main, *(node_socket(main, f"node{n}") for n in range(1, NODES + 1)))))
+    return all(map(_listens, (main, *(node_socket(main, name) for name in world.node_names))))
 
 
 def _listens(path: Path) -> bool:

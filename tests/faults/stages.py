@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from overlayweb.domain import (
+    candidates,
     connect_plans,
     container_plans,
     ingress_plans,
+    init_plans,
     network_plans,
     repair_plans,
     replace_plans,
@@ -16,12 +19,14 @@ from overlayweb.domain import (
 )
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Request, Strategy
+from overlayweb.domain.readiness import EngineView, Membership
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import NodeView, Service, Swarm
 from overlayweb.engine import connection
+from overlayweb.engine.membership import Members
 from overlayweb.models import Job
 from overlayweb.simulator.simulation import Content
-from tests.faults import connect_stages, overlay_stages, stage, wedges
+from tests.faults import connect_stages, member_stages, overlay_stages, stage, wedges
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
@@ -38,7 +43,7 @@ class Stage:
     """``request``: what is asked for of the Swarm that ``content`` made. ``differences``: what is not as it must be.
 
     ``registered``: the nodes whose own engines are. ``differences`` gets the run, its job, the Swarm as the job found
-    it, and as it is now.
+    it, and as it is now. ``outside``: the engine is in no Swarm, and both are what it has of its own until it is.
     """
 
     kind: str
@@ -47,12 +52,22 @@ class Stage:
     differences: "Differences"
     engine: str = "28.5"
     registered: tuple[str, ...] = ()
+    outside: bool = False
 
 
 def observed(socket: str) -> Swarm:
-    """What the engine itself says, now."""
+    """What the engine itself says, now; of one in no Swarm what it has of its own."""
     with connection.connect(connection.Endpoint(url=socket)) as engine:
+        view = Members(engine.calls).view()
+        if view.membership is Membership.NONE:
+            return candidates.alone(view, datetime.now(UTC))
         return engine.observe()
+
+
+def told(socket: str) -> EngineView:
+    """What the engine says of itself, now."""
+    with connection.connect(connection.Endpoint(url=socket)) as engine:
+        return Members(engine.calls).view()
 
 
 def view_of(socket: str, hostname: str) -> NodeView:
@@ -213,6 +228,13 @@ STAGES: dict[str, Stage] = {
     "create": _beside_ingress(network_plans.CREATE, overlay_stages.wanted, overlay_stages.created),
     "delete": _beside_ingress(
         network_plans.DELETE, overlay_stages.unwanted, overlay_stages.deleted, overlay_stages.content_with_spare
+    ),
+    "init": Stage(
+        kind=init_plans.KIND,
+        content=member_stages.content,
+        request=lambda _swarm: member_stages.REQUEST,
+        differences=member_stages.made,
+        outside=True,
     ),
     "stop": _rebuild(Strategy.STOP),
     "unpublish": _rebuild(Strategy.UNPUBLISH),

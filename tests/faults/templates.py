@@ -12,13 +12,14 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
 
-from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.policy import ApprovalMode, Role
+from overlayweb.domain.readiness import Check, EngineView
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, Installation, Job, codec
+from overlayweb.models import Account, Cluster, Installation, Job, ReadinessCheck, codec
 from overlayweb.services import approvals, changes
 from tests.faults import crew, stage
 from tests.faults.stage import Template, use_database
-from tests.faults.stages import STAGES, Stage, observed, view_of
+from tests.faults.stages import STAGES, Stage, observed, told, view_of
 from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
@@ -42,15 +43,16 @@ def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
     use_database(stage.database_path(folder))
     engine = crew.start_engine(simulation, shared=shared, folder=folder)
     try:
-        while not stage.is_served(folder):
+        while not stage.is_served(folder, simulation.world):
             time.sleep(0.002)
-        swarm = observed(f"unix://{stage.socket_path(folder)}")
+        main = f"unix://{stage.socket_path(folder)}"
+        swarm, view = observed(main), told(main)
         sockets = Simulated(path=stage.socket_path(folder), process=None).node_sockets  # type: ignore[arg-type]  # ours
         swarm = replace(swarm, node_views=tuple(view_of(sockets[name], name) for name in found.registered))
     finally:
         os.kill(engine, signal.SIGKILL)
         os.waitpid(engine, 0)
-    job = _approved(swarm, found, seconds=simulation.world.now, epoch=epoch)
+    job = _approved(swarm, view, found, now=epoch + timedelta(seconds=simulation.world.now))
     _close(stage.database_path(folder))
     return Template(
         name=name,
@@ -61,13 +63,14 @@ def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
     )
 
 
-def _approved(swarm: Swarm, found: Stage, *, seconds: float, epoch: datetime) -> Job:
-    now = epoch + timedelta(seconds=seconds)
+def _approved(swarm: Swarm, view: EngineView, found: Stage, *, now: datetime) -> Job:
     Installation.objects.create(pk=1, approval_mode=ApprovalMode.TWO_PEOPLE, created_at=now)
     author, reviewer = (User.objects.create_user(name) for name in ("ana", "ben"))
-    cluster = Cluster.objects.create(
-        name="simulated", endpoint="unix:///nowhere", created_at=now, observation=codec.dump(swarm), observed_at=now
-    )
+    Account.objects.bulk_create(Account(person=person, role=Role.ADMIN) for person in (author, reviewer))
+    seen = {} if found.outside else {"observation": codec.dump(swarm), "observed_at": now}
+    cluster = Cluster.objects.create(name="simulated", endpoint="unix:///nowhere", created_at=now, **seen)
+    check = codec.dump(Check(checked_at=now, engine=view))
+    ReadinessCheck.objects.create(cluster=cluster, asked_at=now, checked_at=now, result=check)
     for hostname in found.registered:
         cluster.node_endpoints.create(hostname=hostname, endpoint="unix:///nowhere")
     request = found.request(swarm)

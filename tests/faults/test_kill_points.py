@@ -33,6 +33,8 @@ WAYS = [
     ("create", "forward", 5),
     ("create", "cancelled", 3),
     ("create", "unallocated", 3),
+    ("init", "forward", 6),
+    ("init", "cancelled", 2),
     ("delete", "forward", 4),
     ("delete", "cancelled", 2),
     ("replace", "forward", 5),

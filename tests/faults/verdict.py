@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from overlayweb.domain import candidates
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.models import Job
 from tests.faults import stage
@@ -78,7 +79,10 @@ def _of_owners(run: Run) -> Iterator[str]:
 def _of_swarm(run: Run, job: Job) -> list[str]:
     """Wait until the services are at full strength, then compare with what was there before."""
     before = job.cluster.swarm()
-    assert before is not None
+    if before is None:
+        check = job.cluster.readiness.check_of()
+        assert check is not None
+        before = candidates.alone(check.engine, check.checked_at)
     until = run.shared.seconds + SETTLES_WITHIN
     differences = STAGES[run.scenario.stage].differences
     while found := [*differences(run, job, before, observed(run.engine.socket))]:

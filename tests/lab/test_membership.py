@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
-from django.utils import timezone
 from docker.errors import APIError
 
 from overlayweb.domain import firewalls, gateway_bridge, membership, network_plans
@@ -27,9 +25,6 @@ from overlayweb.engine.endpoints import Endpoint
 from overlayweb.engine.errors import EngineError, NotAManager
 from overlayweb.engine.membership import Members
 from overlayweb.engine.swarm import DockerEngine
-from overlayweb.models import Cluster, MembershipAction
-from overlayweb.services import memberships
-from tasks import jobs, readiness
 from tests.lab import Lab, image
 from tests.lab import services as lab_services
 from tests.lab.daemon import Node, wait_until
@@ -269,39 +264,14 @@ def _down(lab: Lab, node_id: str) -> bool:
     return any(node.id == node_id and not node.ready for node in observed(lab).nodes)
 
 
-@pytest.mark.django_db
-def test_an_administrator_makes_a_swarm_and_lets_an_engine_join_it(swarm: Lab, django_user_model: type[User]) -> None:
-    """Asked for as the pages ask, carried out as the worker does, on two engines that were outside any Swarm."""
-    first, second = swarm.nodes[1], swarm.nodes[2]
-    for node in (first, second):
-        node.cli("swarm", "leave", "--force")
-    person, now = django_user_model.objects.create_user("clara"), timezone.now()
-    cluster, other = (Cluster.objects.create(name=n.name, endpoint=n.socket, created_at=now) for n in (first, second))
-    for made in (cluster, other):
-        jobs.observe_cluster(made.pk)
-
-    request = InitRequest(advertise=first.address, pools=("10.77.0.0/25",), size=26)
-    _act(memberships.initialise(cluster=cluster, person=person, request=request, now=timezone.now()))
-    jobs.observe_cluster(cluster.pk)
-    cluster.refresh_from_db()
-    assert memberships.joinable(cluster=cluster) == [other]
-    join = JoinRequest(role="worker", remote=membership.joined(first.address), advertise=second.address)
-    _act(memberships.join(cluster=cluster, person=person, other=other, request=join, now=timezone.now()))
-
-    jobs.observe_cluster(cluster.pk)
-    cluster.refresh_from_db()
-    found = cluster.swarm()
-    assert found is not None
-    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/25",), 26)
-    assert {(node.hostname, node.role) for node in found.nodes} == {(first.name, "manager"), (second.name, "worker")}
-    _assert_no_second_overlay_gets_addresses(first)
-    swarm.reset()
-
-
-def _assert_no_second_overlay_gets_addresses(manager: Node) -> None:
+def test_no_overlay_too_many_is_planned(swarm: Lab) -> None:
     """The pool has two blocks, and the ingress has one: Docker takes a network too many without a word."""
+    manager = swarm.nodes[1]
+    manager.cli("swarm", "leave", "--force")
     plain = CreateRequest(settings=NetworkSettings(name="more"))
     with engine_of(manager) as engine:
+        members(engine).initialise(InitRequest(advertise=manager.address, pools=("10.77.0.0/25",), size=26))
+        wait_until(lambda: _allocated(engine, "ingress"), what="the ingress to be allocated", timeout=20)
         assert _codes(network_plans.create(swarm=engine.observe(), request=plain)) == set()
         lab_services.create_overlay(manager, "last")
         wait_until(lambda: _allocated(engine, "last"), what="last to be allocated", timeout=20)
@@ -310,6 +280,7 @@ def _assert_no_second_overlay_gets_addresses(manager: Node) -> None:
         manager.cli("network", "create", "--driver", "overlay", "--subnet", "10.78.0.0/26", "later")
         wait_until(lambda: _allocated(engine, "later"), what="the later one's turn", timeout=20)
         assert not _allocated(engine, "more")
+    swarm.reset()
 
 
 def _allocated(engine: DockerEngine, name: str) -> bool:
@@ -318,12 +289,6 @@ def _allocated(engine: DockerEngine, name: str) -> bool:
 
 def _codes(plan: NetworkPlan) -> set[str]:
     return {finding.code for finding in plan.blockers}
-
-
-def _act(action: MembershipAction) -> None:
-    readiness.act_on_membership(action.pk)
-    action.refresh_from_db()
-    assert (action.error, action.ended_at is not None) == ("", True)
 
 
 def _ready(lab: Lab, hostname: str) -> bool:

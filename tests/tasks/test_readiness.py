@@ -4,13 +4,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from overlayweb.domain.membership import InitRequest
 from overlayweb.domain.readiness import Answer, Check, Membership
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ActionKind, Cluster, MembershipAction, ReadinessCheck, codec
@@ -156,25 +154,14 @@ def test_a_message_that_comes_twice_or_late_does_nothing(cluster: Cluster, clara
     assert shown(cluster, clara) == after
 
 
-def test_what_an_engine_refuses_is_kept_in_its_words(cluster: Cluster, clara: User) -> None:
-    action = asked(cluster, clara, kind=ActionKind.INITIALISE)
-    MembershipAction.objects.filter(pk=action.pk).update(arguments="{}")
-    done = carried_out(action)
-    assert "already part of a swarm" in done.error
+def test_what_an_engine_refuses_is_kept_in_its_words(db: None, engines: Simulated, clara: User) -> None:
+    worker = engines.node_sockets[sorted(engines.node_sockets)[1]]
+    wrong = Cluster.objects.create(name="wrong", endpoint=worker, created_at=timezone.now(), demo=True)
+    done = carried_out(asked(wrong, clara, kind=ActionKind.ROTATE))
+    assert "is not a manager of a Swarm" in done.error
     assert done.ended_at is not None
 
 
-def test_a_swarm_is_made_of_an_engine_with_the_pool_that_was_asked_for(clara: User, folder: Path) -> None:
-    """A pool alone: an engine that is told no size with it makes a Swarm that allocates nothing, ever."""
-    with simulated(folder / "engine.sock", nodes=0, speed=20.0) as outside:
-        made = Cluster.objects.create(name="new", endpoint=outside.socket, created_at=timezone.now(), demo=True)
-        request = InitRequest(advertise="192.168.60.11", pools=("10.77.0.0/16",))
-        action = carried_out(memberships.initialise(cluster=made, person=clara, request=request, now=timezone.now()))
-        assert (action.error, action.ended_at is not None) == ("", True)
-        outside.control("skip", seconds=5)
-        jobs.observe_cluster(made.pk)
-        made.refresh_from_db()
-        found = seen(made)
-    assert [(node.hostname, node.role, node.ready) for node in found.nodes] == [("node1", "manager", True)]
-    assert (found.default_addr_pools, found.subnet_size) == (("10.77.0.0/16",), 24)
-    assert [str(row.ipam[0].subnet) for row in found.networks if row.ingress] == ["10.77.0.0/24"]
+def test_a_message_from_before_there_were_changes_does_nothing(cluster: Cluster, clara: User) -> None:
+    earlier = carried_out(asked(cluster, clara, kind=ActionKind.EARLIER))
+    assert (earlier.started_at, earlier.ended_at) == (None, None)

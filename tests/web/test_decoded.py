@@ -153,7 +153,7 @@ def test_how_a_job_fails_is_explained(db: None, as_reader: Client, ending: str, 
 def test_why_an_act_of_membership_failed_is_explained(cluster: Cluster, as_reader: Client, administrator: User) -> None:
     now = timezone.now()
     MembershipAction.objects.create(
-        cluster=cluster, person=administrator, kind=ActionKind.JOIN, asked_at=now, ended_at=now, error=X509
+        cluster=cluster, person=administrator, kind=ActionKind.ROTATE, asked_at=now, ended_at=now, error=X509
     )
     assert explains(text(as_reader.get("/clusters/prod/readiness/")))
 

@@ -1,6 +1,5 @@
 """The pages of readiness: what they show, what they propose, and who may do what."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,23 +12,22 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from overlayweb.domain.readiness import Answer, Check, EngineView, Membership, PortAnswer
+from overlayweb.domain.readiness import Answer, EngineView, Membership, PortAnswer
 from overlayweb.domain.swarm import NodeView, Swarm
-from overlayweb.models import ActionKind, Cluster, MembershipAction, ReadinessCheck, ReservedRange, codec
+from overlayweb.models import (
+    ActionKind,
+    Cluster,
+    MembershipAction,
+    ReadinessCheck,
+    codec,
+)
 from overlayweb.models.secrets import seal
 from tests.domain.builders import NOW, make_bridge, make_network, make_node, make_swarm
+from tests.web.engines import keep
 from tests.web.pages import beside, text, value
 
 PAGE = "/clusters/prod/readiness/"
 TOKEN = "SWMTKN-1-aaa-bbb"
-
-
-def keep(cluster: Cluster, engine: EngineView, *ports: PortAnswer) -> None:
-    check = Check(checked_at=timezone.now(), engine=engine, ports=ports)
-    ReadinessCheck.objects.update_or_create(
-        cluster=cluster,
-        defaults={"asked_at": check.checked_at, "checked_at": check.checked_at, "result": codec.dump(check)},
-    )
 
 
 def show_token(cluster: Cluster, person: User, role: str = "worker") -> MembershipAction:
@@ -73,35 +71,6 @@ def test_rules_are_written_for_each_firewall(as_reader: Client, cluster: Cluster
     assert line in text(as_reader.get(PAGE, {"firewall": firewall}))
 
 
-def test_an_engine_in_no_swarm_is_offered_one(as_administrator: Client, cluster: Cluster) -> None:
-    Cluster.objects.filter(pk=cluster.pk).update(observation="", observed_at=None, error="It is not a manager.")
-    keep(cluster, EngineView(hostname="fresh", membership=Membership.NONE, address=""))
-    assert "In no Swarm" in text(as_administrator.get(PAGE))
-    page = as_administrator.get(f"{PAGE}initialise", {"advertise": "10.4.0.9", "pools": "10.30.0.0/16", "size": "26"})
-    line = "docker swarm init --advertise-addr 10.4.0.9 --default-addr-pool 10.30.0.0/16"
-    assert f"{line} --default-addr-pool-mask-length 26" in beside(page, "answer")
-    assert "Room for 1,024 networks" in beside(page, "answer")
-    assert "Make the Swarm on prod now" in beside(page, "answer")
-    as_administrator.post(f"{PAGE}initialise", {"advertise": "10.4.0.9", "pools": "10.30.0.0/16", "size": "26"})
-    action = MembershipAction.objects.get()
-    assert (action.kind, action.person.username) == (ActionKind.INITIALISE, "clara")
-    assert json.loads(action.arguments)["pools"] == ["10.30.0.0/16"]
-
-
-def test_pools_are_held_against_reserved_ranges(as_reader: Client, cluster: Cluster) -> None:
-    ReservedRange.objects.create(cidr="10.30.4.0/24", name="office VPN")
-    page = as_reader.get(f"{PAGE}initialise", {"pools": "10.30.0.0/16"})
-    assert "overlaps reserved range office VPN" in beside(page, "verdict-pools")
-    assert "docker swarm init" not in beside(page, "answer")
-    mended = as_reader.get(f"{PAGE}initialise", {"pools": "10.30.0.0/16", "use": "pools=10.31.0.0/16"})
-    assert "--default-addr-pool 10.31.0.0/16" in beside(mended, "answer")
-
-
-def test_a_swarm_is_not_made_where_there_is_one(as_administrator: Client, cluster: Cluster) -> None:
-    as_administrator.post(f"{PAGE}initialise", {"advertise": "10.4.0.9"})
-    assert not MembershipAction.objects.exists()
-
-
 @pytest.mark.parametrize(
     ("membership", "words"),
     [
@@ -128,13 +97,13 @@ def test_the_token_is_shown_to_who_asked_for_it_alone(
     as_administrator: Client, as_author: Client, administrator: User, author: User, cluster: Cluster
 ) -> None:
     show_token(cluster, administrator)
-    assert f"--token {TOKEN}" in beside(as_administrator.get(f"{PAGE}join"), "answer")
+    assert f"--token {TOKEN}" in beside(as_administrator.get(f"{PAGE}join"), "preview")
     assert as_administrator.get(f"{PAGE}join").headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
     assert TOKEN not in text(as_administrator.get(f"{PAGE}join", {"role": "manager"}))
     show_token(cluster, author)  # no way to it: members may not ask
     others = as_author.get(f"{PAGE}join")
     assert TOKEN not in text(others)
-    assert "--token TOKEN" in beside(others, "answer")
+    assert "--token TOKEN" in beside(others, "preview")
     as_administrator.post(f"{PAGE}hide")
     assert TOKEN not in text(as_administrator.get(f"{PAGE}join"))
 
@@ -163,7 +132,7 @@ def test_a_token_that_comes_while_the_page_is_made_is_on_it_or_looked_for_again(
     assert TOKEN in html or 'hx-trigger="every 1s"' in html
 
 
-@pytest.mark.parametrize("path", ["token/worker", "token/worker/rotate", "hide", "join/engine"])
+@pytest.mark.parametrize("path", ["token/worker", "token/worker/rotate", "hide"])
 def test_only_administrators_act_on_tokens(as_author: Client, as_reader: Client, cluster: Cluster, path: str) -> None:
     assert [who.post(f"{PAGE}{path}").status_code for who in (as_author, as_reader)] == [404, 404]
     assert not MembershipAction.objects.exists()
@@ -175,19 +144,6 @@ def test_rotating_asks_first_and_leaves_a_trace(as_administrator: Client, as_rea
     as_administrator.post(f"{PAGE}token/manager/rotate")
     assert "Rotated the token for managers Clara Admin" in text(as_reader.get(PAGE))
     assert as_administrator.post(f"{PAGE}token/boss/rotate").status_code == 404
-
-
-def test_another_registered_engine_may_be_let_join(as_administrator: Client, cluster: Cluster) -> None:
-    other = Cluster.objects.create(name="spare", endpoint="tcp://10.2.0.99:2376", created_at=timezone.now())
-    page = as_administrator.get(f"{PAGE}join", {"advertise": "10.2.0.99"})
-    assert "spare at tcp://10.2.0.99:2376" in beside(page, "answer")
-    asked = {"role": "worker", "remote": "192.168.50.11:2377", "advertise": "10.2.0.99"}
-    as_administrator.post(f"{PAGE}join/engine", {**asked, "engine": other.pk})
-    found = json.loads(MembershipAction.objects.get().arguments)
-    assert found["joins"] == other.pk
-    assert found["request"]["remote"] == "192.168.50.11:2377"
-    as_administrator.post(f"{PAGE}join/engine", {**asked, "engine": cluster.pk})
-    assert MembershipAction.objects.count() == 1
 
 
 def test_members_ask_for_a_check_and_readers_do_not(as_author: Client, as_reader: Client, cluster: Cluster) -> None:

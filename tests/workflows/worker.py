@@ -25,6 +25,8 @@ from overlayweb.workflows.registry import WORKFLOWS  # noqa: E402
 from overlayweb.workflows.runner import Context, Workflow  # noqa: E402
 from tasks import jobs as celery_tasks  # noqa: E402
 
+HANDED_OUT = frozenset({"member"})
+"""What an engine hands out dies by its own calls."""
 ENDS = {"call": signal.SIGKILL, "freeze": signal.SIGSTOP}
 
 
@@ -60,6 +62,8 @@ class DyingEngine:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._engine, name)
+        if name in HANDED_OUT:
+            return lambda *args: DyingEngine(method(*args), self._call, self._left, self._end)
         if name != self._call:
             return method
 
