@@ -1,6 +1,6 @@
 """The process that runs are forked from: ``python -m tests.faults.nursery`` answers scenarios on standard input.
 
-Loading everything and making the stages takes two seconds, once; each run after that is a fork.
+Loading everything takes seconds, once, as does making a stage; each run after that is a fork.
 """
 
 import contextlib
@@ -15,6 +15,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.faults.scenario import Scenario
+    from tests.faults.stage import Template
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # where there is one: that a disk keeps what it says it keeps is not tested here
 
@@ -57,17 +62,20 @@ class Nursery:
 
         self._folder = folder
         (folder / "stages").mkdir()
-        self._templates = templates.make(folder / "stages")
+        self._templates = templates.Templates(folder / "stages")
         self._count = 0
 
     def run(self, scenario_text: str) -> Report:
         """Play one scenario from beginning to end, in a child that takes everything it made with it."""
         from tests.faults import crew
+        from tests.faults.scenario import Scenario
 
+        scenario = Scenario.from_json(scenario_text)
+        template = self._templates[scenario.stage]
         self._count += 1
         folder = self._folder / f"run{self._count}"
         folder.mkdir()
-        pid = crew.fork(lambda: self._play(scenario_text, folder))
+        pid = crew.fork(lambda: self._play(scenario, template, folder))
         _, status = os.waitpid(pid, 0)
         answer = folder / "report.json"
         try:
@@ -77,18 +85,15 @@ class Nursery:
         finally:
             shutil.rmtree(folder)
 
-    def _play(self, scenario_text: str, folder: Path) -> None:
+    def _play(self, scenario: "Scenario", template: "Template", folder: Path) -> None:
         from tests.faults import verdict
         from tests.faults.director import Run
-        from tests.faults.scenario import Scenario
 
         began = time.monotonic()
         sys.stderr = (folder / "log").open("w")
         os.dup2(sys.stderr.fileno(), 2)
-        scenario = Scenario.from_json(scenario_text)
-        template = self._templates[scenario.stage]
         run = Run(scenario, template, folder)
-        report = Report(scenario=scenario_text)
+        report = Report(scenario=scenario.to_json())
         try:
             story = run.play()
             report.problems = story.problems or verdict.problems(run)

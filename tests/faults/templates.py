@@ -24,13 +24,19 @@ from tests.faults.timeline import Shared
 from tests.support.simulator import Simulated
 
 
-def make(folder: Path) -> dict[str, Template]:
-    """All stages by name. The folder keeps their databases."""
-    schema = folder / "schema.sqlite3"
-    use_database(schema)
-    call_command("migrate", verbosity=0)
-    _close(schema)
-    return {name: _template(name, found, schema, folder / name) for name, found in STAGES.items()}
+class Templates(dict[str, Template]):
+    """Stages by name, each made when it is first asked for. The folder keeps their databases."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._schema = folder / "schema.sqlite3"
+        use_database(self._schema)
+        call_command("migrate", verbosity=0)
+        _close(self._schema)
+
+    def __missing__(self, name: str) -> Template:
+        made = self[name] = _template(name, STAGES[name], self._schema, self._folder / name)
+        return made
 
 
 def _template(name: str, found: Stage, schema: Path, folder: Path) -> Template:
