@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
@@ -243,7 +243,8 @@ class Overlayweb(RuleBasedStateMachine):
         swarm = make_swarm()
         if self.moved[name]:
             swarm = replace(swarm, services=(*swarm.services, make_service(name="late")))
-        Cluster.objects.filter(name=name).update(observation=codec.dump(swarm), observed_at=self.now)
+        seen = {"observation": codec.dump(swarm), "observed_at": self.now, "revision": F("revision") + 1}
+        Cluster.objects.filter(name=name).update(**seen)
         self.clusters[name].refresh_from_db()
 
     def _submitted(self, name: str, author: User, replaces: ChangeRequest | None) -> int:
