@@ -38,7 +38,8 @@ def chromium() -> Iterator[Browser]:
 
 def _complains(message: ConsoleMessage) -> bool:
     """An error, but for what htmx says of a request that was under way when the page was left."""
-    return message.type == "error" and not message.text.startswith(("htmx:afterRequest", "htmx:sendError"))
+    left = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
+    return message.type == "error" and not message.text.startswith(left)
 
 
 def _launch(playwright: Playwright) -> Browser:

@@ -100,6 +100,10 @@ def test_the_token_is_shown_to_who_asked_for_it_alone(
     assert f"--token {TOKEN}" in beside(as_administrator.get(f"{PAGE}join"), "preview")
     assert as_administrator.get(f"{PAGE}join").headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
     assert TOKEN not in text(as_administrator.get(f"{PAGE}join", {"role": "manager"}))
+    typed = {"role": "worker", "remote": "192.168.50.11:2377", "advertise": "10.2.0.99"}
+    answer = as_administrator.post(f"{PAGE}join", typed, headers={"HX-Request": "true"})
+    assert f"--token {TOKEN} --advertise-addr 10.2.0.99" in beside(answer, "preview")
+    assert answer.headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
     show_token(cluster, author)  # no way to it: members may not ask
     others = as_author.get(f"{PAGE}join")
     assert TOKEN not in text(others)
