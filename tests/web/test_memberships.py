@@ -1,5 +1,7 @@
 """The forms that make a Swarm and let an engine join: what they show, refuse and ask for, and who may."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -189,6 +191,21 @@ def test_without_a_registered_engine_there_is_only_the_command(as_administrator:
     Cluster.objects.filter(pk=cluster.pk).update(demo=True)
     Cluster.objects.create(name="spare", endpoint="tcp://10.2.0.99:2376", created_at=timezone.now())
     assert "Ask for approval" not in text(as_administrator.get(f"{PAGE}join")), "the demo's nodes are no machines"
+
+
+@pytest.mark.parametrize("engines", [0, 1])
+def test_an_answer_has_a_place_on_its_page_for_each_of_its_verdicts(
+    as_administrator: Client, cluster: Cluster, engines: int
+) -> None:
+    """Else htmx complains to the console with each key."""
+    for number in range(engines):
+        Cluster.objects.create(name="spare", endpoint=f"tcp://10.2.0.9{number}:2376", created_at=timezone.now())
+    page = as_administrator.get(f"{PAGE}join").content.decode()
+    typed = dict.fromkeys(re.findall(r'name="(\w+)"', page), "") | JOIN
+    answer = as_administrator.post(f"{PAGE}join", typed, headers={"HX-Request": "true"}).content.decode()
+    verdicts = set(re.findall(r'id="(verdict-\w+)"', answer))
+    assert verdicts <= set(re.findall(r'id="(verdict-\w+)"', page))
+    assert ("verdict-joins" in verdicts) == bool(engines)
 
 
 def test_the_demos_engine_makes_no_swarm(as_administrator: Client, cluster: Cluster) -> None:
