@@ -27,7 +27,7 @@ def rotate(*, cluster: Cluster, person: User, role: str, now: datetime) -> Membe
 
 def joinable(*, cluster: Cluster) -> list[Cluster]:
     """Registered engines of which none was ever seen to be a manager: they may join this Swarm."""
-    others = Cluster.objects.filter(removed_at=None, demo=False, observation="").exclude(pk=cluster.pk)
+    others = Cluster.objects.filter(removed_at=None, demo=False, observed_at=None).exclude(pk=cluster.pk)
     return [] if cluster.demo else list(others)
 
 
@@ -35,6 +35,7 @@ def about(*, cluster: Cluster) -> list[ChangeRequest]:
     """The latest changes that make or made this engine part of a Swarm, or others part of its; newest first."""
     kinds = [key for key, kind in planners.KINDS.items() if kind.engine is not None]
     rows = ChangeRequest.objects.filter(kind__in=kinds).select_related("author", "plan_record", "job", "cluster")
+    rows = rows.defer("cluster__observation")
     meant = (row for row in rows if cluster.pk in (row.cluster_id, *row.plan_record.plan().other_clusters))
     return list(islice(meant, LAST))
 

@@ -91,7 +91,7 @@ def ask_due(*, now: datetime) -> int:
     What they are is what a Swarm on them, or their joining one, is planned from and approved by.
     """
     asked = ReadinessCheck.objects.filter(cluster=OuterRef("pk"), asked_at__gt=now - clusters.LOOK_EVERY)
-    outside = Cluster.objects.filter(removed_at=None, observation="").exclude(error="")
+    outside = Cluster.objects.filter(removed_at=None, observed_at=None).exclude(error="")
     due = list(outside.exclude(Exists(asked)))
     for cluster in due:
         ask_check(cluster=cluster, now=now)
