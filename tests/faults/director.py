@@ -226,7 +226,7 @@ class Run:
                 assert code in {0, crew.FAILED, -signal.SIGKILL}, f"a worker ended with {code}"
                 return False
             self._check_time()
-            time.sleep(0.0005)
+            time.sleep(0.002)
 
     def _succeeded(self, epoch: int) -> None:
         """A successor has the job: how long did it take; wake who was frozen, while the successor stands."""
