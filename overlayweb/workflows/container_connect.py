@@ -15,11 +15,13 @@ from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.swarm import Container
 from overlayweb.engine.errors import NotFound, Refused
 from overlayweb.workflows import approved
+from overlayweb.workflows.ledger import LASTING
 from overlayweb.workflows.ports import NodeEngine
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
 SEEN_SECONDS = 30.0
-_TOUCHED = "touched "
+_TOUCHED = f"{LASTING}touched "
+_TOLD = "told "
 _DONE = {True: "has joined", False: "has left"}
 
 
@@ -101,7 +103,10 @@ def _move(context: Context, plan: ContainerPlan, row: Joining, engine: NodeEngin
     waiting = context.wait(row.container_id, lambda: _unseen(context, plan, row, engine), seconds=SEEN_SECONDS)
     if waiting:
         raise StepFailedError(f"{waiting} after {SEEN_SECONDS:.0f} s.")
-    context.ledger.say(f"{row} {_DONE[row.attach]} {plan.network_name}", step=context.step)
+    # While one is waited for, the step looks again at all of them.
+    if _TOLD + row.container_id not in context.step.intent:
+        context.ledger.say(f"{row} {_DONE[row.attach]} {plan.network_name}", step=context.step)
+        context.ledger.intend(context.step, **{_TOLD + row.container_id: True})
 
 
 def _unseen(context: Context, plan: ContainerPlan, row: Joining, engine: NodeEngine) -> str:

@@ -23,6 +23,10 @@ _Found = TypeVar("_Found")
 MOST_ATTEMPTS = 30_000
 """What the column holds at most; a step that waits for hours is looked at every few seconds."""
 
+LASTING = "asked of the engine: "
+"""An intent whose name begins so is kept when a person is asked: what was asked of an engine stays so. The others are
+about patience, which begins anew."""
+
 
 class RedirectedError(Exception):
     """A person asked for another ending."""
@@ -255,7 +259,8 @@ class Ledger:
             for sentence in attention:
                 entry.event(sentence, kind="attention", level=Event.Level.ERROR, step=step)
             if step is not None:
-                Step.objects.filter(pk=step.pk).update(status=StepStatus.PENDING, takeovers=0, intent={})
+                kept = {name: value for name, value in step.intent.items() if name.startswith(LASTING)}
+                Step.objects.filter(pk=step.pk).update(status=StepStatus.PENDING, takeovers=0, intent=kept)
 
     def mark_stale(self, reason: str) -> None:
         """The plan no longer fits the cluster: the change has to be planned again."""

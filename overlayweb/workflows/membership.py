@@ -17,10 +17,11 @@ from overlayweb.domain.readiness import EngineView, Membership
 from overlayweb.engine.errors import EngineError, EngineUnreachable
 from overlayweb.models import Cluster, candidate_of
 from overlayweb.workflows import approved
+from overlayweb.workflows.ledger import LASTING
 from overlayweb.workflows.ports import Member
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
 
-ASKED = "asked_at"
+ASKED = f"{LASTING}at"
 """In the intent of the step that tells the engine: when, by that engine's clock."""
 TRIES = 2
 """So often an engine that fails, and is in no Swarm after it, is told again."""

@@ -1,5 +1,6 @@
 """What must hold at the end of every run, whatever happened in it. Each broken promise is one sentence."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from overlayweb.domain import candidates
@@ -12,6 +13,8 @@ from tests.faults.stages import STAGES, observed
 SETTLES_WITHIN = 90.0
 """Seconds of the Swarm within which services are at full strength after the end of a job."""
 LOOK_EVERY = 2.0
+SAID_AT_MOST = 20
+"""So often a job says the same: workers that die and waits that begin anew say it again, polls do not."""
 HARMLESS = frozenset({"kill", "freeze", "freeze_long", "call", "double", "late", "lose", "full", "cancel", "restore"})
 """After these alone nothing may end as failed: the Swarm itself is well and nobody else touched it."""
 
@@ -33,6 +36,9 @@ def _of_story(job: Job) -> Iterator[str]:
     seqs = list(job.events.order_by("seq").values_list("seq", flat=True))
     if seqs != list(range(1, job.last_seq + 1)):
         yield f"events are not gapless: {seqs} of {job.last_seq}"
+    message, times = Counter(job.events.values_list("message", flat=True)).most_common(1)[0]
+    if times > SAID_AT_MOST:
+        yield f"it says {times} times: {message}"
     last = job.events.order_by("-seq").first()
     if last is None or last.kind != "ended":
         yield f"the last event is {last}"
