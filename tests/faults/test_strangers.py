@@ -36,7 +36,7 @@ def test_a_node_that_goes_away_is_named_with_what_to_do(nursery: RemoteNursery, 
 
 
 def test_what_was_begun_is_known_when_a_person_was_asked_in_between(nursery: RemoteNursery) -> None:
-    """The node of the other one is away until the job gives up; that container is gone then, and the first goes back."""
+    """The node of the other is away until the job gives up; that container is gone then, and the first goes back."""
     moved = catalogue.way(nursery, stage="containers", ending="forward")
     told = [index for index, label in enumerate(moved.points) if label == "committed say"]
     report = nursery.run(moved.scenario(Deed(kind="crash", what="node2", after=told[1])).to_json())
