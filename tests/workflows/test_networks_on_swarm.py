@@ -79,7 +79,6 @@ FREE = "10.52.0.0/24"
     [
         pytest.param({"subnets": "10.51.0.128/25"}, "", "subnet-overlap", id="overlap"),
         pytest.param({"subnets": f"{TAKEN}  10.51.0.64/26"}, "overlay", "subnet-overlap", id="overlap-with-range"),
-        pytest.param({"subnets": "172.18.0.0/16"}, "overlay", "subnet-overlap", id="local-bridge"),
         pytest.param({"subnets": "192.168.0.0/16"}, "overlay", "subnet-overlap", id="node-addresses"),
         pytest.param({"subnets": "10.0.0.0/8"}, "", "subnet-overlap", id="too-large"),
         pytest.param({"subnets": "12.0.0.0/7"}, "overlay", "subnet-too-large", id="7"),
@@ -96,6 +95,16 @@ FREE = "10.52.0.0/24"
 )
 def test_what_docker_takes_in_silence_is_refused_first(rig: Rig, asked: dict[str, Any], driver: str, code: str) -> None:
     """``driver``: what the engine lists of the network once its allocator has been past it, "" for never allocated."""
+    _refused_first(rig, asked=asked, driver=driver, code=code)
+
+
+def test_the_subnet_of_a_local_bridge_is_refused_first(rig: Rig) -> None:
+    """Which of its pools an engine gave to ``docker_gwbridge`` depends on the machine: one that holds a name server is left out."""
+    (bridge,) = _listed(rig.lab, "docker_gwbridge")["IPAM"]["Config"]
+    _refused_first(rig, asked={"subnets": bridge["Subnet"]}, driver="overlay", code="subnet-overlap")
+
+
+def _refused_first(rig: Rig, *, asked: dict[str, Any], driver: str, code: str) -> None:
     settings = NetworkSettings(**{"name": "silent", **asked, "subnets": _subnets(asked.get("subnets", FREE))})
     plan = network_plans.create(swarm=rig.swarm(), request=CreateRequest(settings=settings))
     assert code in {finding.code for finding in plan.blockers}
