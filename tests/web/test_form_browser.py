@@ -14,6 +14,7 @@ from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.models import ChangeRequest, Cluster, Job
+from tests.browser.people import complains
 from tests.web import wedges
 from tests.web.conftest import PASSWORD
 
@@ -36,9 +37,6 @@ PATHS = (
     *("/clusters/prod/readiness/", *(f"/clusters/prod/readiness/{page}" for page in ("join", "bridge"))),
 )
 
-LEFT = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
-"""What htmx says of a request that was under way when the page was left."""
-
 
 @contextmanager
 def window(
@@ -52,11 +50,11 @@ def window(
     cookie = client.cookies["overlayweb_session"]
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
     page = context.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with closing(context):
         yield page
-    assert [said for said in complaints if not said.startswith(LEFT) and "401" not in said and "403" not in said] == []
+    assert [said for said in complaints if "401" not in said and "403" not in said] == []
 
 
 def test_verdicts_and_plan_follow_what_is_typed(
