@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -170,6 +172,8 @@ def test_menus_work_by_keyboard(browser: Browser, live_server: LiveServer, clust
 def test_no_page_breaks_the_policy_or_the_width(
     browser: Browser, live_server: LiveServer, change: ChangeRequest, as_administrator: Client, *, phone: bool
 ) -> None:
+    back = timezone.now()
+    Cluster.objects.update(observed_at=back, was_away_since=back - timedelta(seconds=9), back_at=back)
     with window(browser, live_server, as_administrator, phone=phone) as page:
         for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
             answer = page.goto(path)
