@@ -84,6 +84,13 @@ window.addEventListener("pageshow", (event) => {
   if (cameBack) takeNewToken();
 });
 
+// A choice that is made while other rows are on their way would go with the rows that stand there now: the form, which the
+// choice makes ask once more, asks for those rows again.
+document.addEventListener("input", (event) => {
+  const rows = event.target.closest("#strategies");
+  if (rows) window.htmx?.trigger(rows.closest("form"), "htmx:abort");
+});
+
 // A suggestion is taken over here, without asking the server for the form: what is being typed stays.
 document.addEventListener("click", (event) => {
   const button = event.target.closest('button[name="use"]');
