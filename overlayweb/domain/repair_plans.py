@@ -10,7 +10,7 @@ All restarts come first: until the last one is done the job can be cancelled for
 the manager's own node holds the removed one (409). Source: lab, engines 20.10.24, 26.1.5 and 28.5.2.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from overlayweb.domain import (
@@ -160,14 +160,14 @@ def _effects(
     services = [s for s in swarm.services if s.id in found.lost]
     services += [] if found.replaced else swarm.published_services
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history)
-    yield from (_effect(swarm, found, pace) for pace in paces.values())
+    names = {network.id: network.name for network in swarm.networks}
+    yield from (_effect(swarm, found, pace, names) for pace in paces.values())
 
 
-def _effect(swarm: Swarm, found: Mesh, pace: Pace) -> Effect:
+def _effect(swarm: Swarm, found: Mesh, pace: Pace, names: Mapping[str, str]) -> Effect:
     service = pace.service
     lost = service.id in found.lost
     terms = _terms(found, pace)
-    names = {network.id: network.name for network in swarm.networks}
     dark = estimates.total(terms)
     ports = mesh.lost_ports(service) if lost else ingress_plans.effective_ports(service)
     return Effect(

@@ -286,6 +286,16 @@ class Swarm:
             self._known[work] = work(self)
         return cast(T, self._known[work])
 
+    def lately(self, work: "Callable[..., T]", *asked: object) -> T:
+        """As :meth:`once`, of what follows from the observation and ``asked``: kept until it is asked for with other.
+
+        A plan is worked out while it is typed, and again by each page that shows it; mostly the same is asked.
+        """
+        kept = self._known.get(work)
+        if kept is None or kept[0] != asked:
+            kept = self._known[work] = (asked, work(self, *asked))
+        return cast(T, kept[1])
+
 
 def _ingresses(swarm: Swarm) -> tuple[Network, ...]:
     return tuple(network for network in swarm.networks if network.ingress and network.scope == "swarm")

@@ -8,7 +8,7 @@ from overlayweb.domain.checks.case import Case, on_service
 from overlayweb.domain.plans import Finding, Level, Strategy
 from overlayweb.domain.ports import INGRESS_MODE
 from overlayweb.domain.specs import ports_of
-from overlayweb.domain.swarm import SELF_LABEL, Mode, Service
+from overlayweb.domain.swarm import SELF_LABEL, Mode, Service, Swarm
 
 _JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
 
@@ -23,19 +23,25 @@ _BUSY = {
 
 def services(case: Case) -> Iterator[Finding]:
     """Everything about the published services, one after the other by name."""
-    for service in case.services:
-        yield from _untouchable(case, service)
-        yield from _busy(service)
-        yield from _strength(case, service)
-        yield from _pins(service)
+    yield from case.swarm.once(_services)
+
+
+def _services(swarm: Swarm) -> tuple[Finding, ...]:
+    return tuple(
+        finding
+        for service in swarm.published_services
+        for found in (_untouchable(swarm, service), _busy(service), _strength(swarm, service), _pins(service))
+        for finding in found
+    )
 
 
 def strategies(case: Case) -> Iterator[Finding]:
     """Strategies for services that the plan does not touch have no effect; the person should know."""
-    known = {service.id: service for service in case.swarm.services}
     published = {service.id for service in case.services}
-    for service_id, strategy in case.request.strategies:
-        if service_id not in published and strategy is not Strategy.AUTOMATIC:
+    asked = [row for row in case.request.strategies if row[0] not in published]
+    known = {service.id: service for service in case.swarm.services} if asked else {}
+    for service_id, strategy in asked:
+        if strategy is not Strategy.AUTOMATIC:
             name = known[service_id].name if service_id in known else service_id
             yield Finding(
                 level=Level.WARNING,
@@ -69,8 +75,8 @@ def leftovers(case: Case) -> Iterator[Finding]:
         )
 
 
-def _untouchable(case: Case, service: Service) -> Iterator[Finding]:
-    if service.id in case.swarm.own_service_ids or SELF_LABEL in dict(service.labels):
+def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    if service.id in swarm.own_service_ids or SELF_LABEL in dict(service.labels):
         yield on_service(
             level=Level.BLOCKER,
             code="own-service",
@@ -109,9 +115,9 @@ def _busy(service: Service) -> Iterator[Finding]:
         )
 
 
-def _strength(case: Case, service: Service) -> Iterator[Finding]:
-    wanted = wanted_swarm_tasks(swarm=case.swarm, service=service)
-    running = len(case.swarm.running_on(service.id))
+def _strength(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    wanted = wanted_swarm_tasks(swarm=swarm, service=service)
+    running = len(swarm.running_on(service.id))
     if running < wanted:
         yield on_service(
             level=Level.WARNING,
