@@ -56,23 +56,29 @@ def strategies(case: Case) -> Iterator[Finding]:
 
 def leftovers(case: Case) -> Iterator[Finding]:
     """Tasks that may be attached to the ingress although their service does not publish through it any more."""
-    if case.ingress is None:
-        return
-    names = {service.id: service.name for service in case.swarm.services}
-    published = {service.id for service in case.services}
-    left = (t for t in case.swarm.swarm_tasks if t.service_id not in published and t.may_be_on(case.ingress.id))
-    for service_id, count in sorted(Counter(swarm_task.service_id for swarm_task in left).items()):
-        name = names.get(service_id, service_id)
-        tasks = "1 task" if count == 1 else f"{count} tasks"
-        yield Finding(
-            level=Level.WARNING,
-            code="swarm-tasks-left",
-            about="service",
-            subject=service_id,
-            subject_name=name,
-            message=f"{tasks} of {name} may still be on the ingress, which the service no longer uses.",
-            remedy="The job waits until they have left. On a node that is gone they never do: remove the node first.",
-        )
+    if case.ingress is not None:
+        yield from case.swarm.lately(_leftovers, case.ingress.id)
+
+
+def _leftovers(swarm: Swarm, ingress_id: str) -> tuple[Finding, ...]:
+    published = {service.id for service in swarm.published_services}
+    left = (t for t in swarm.swarm_tasks if t.service_id not in published and t.may_be_on(ingress_id))
+    counted = sorted(Counter(swarm_task.service_id for swarm_task in left).items())
+    names = {service.id: service.name for service in swarm.services} if counted else {}
+    return tuple(_left(key, names.get(key, key), count) for key, count in counted)
+
+
+def _left(service_id: str, name: str, count: int) -> Finding:
+    tasks = "1 task" if count == 1 else f"{count} tasks"
+    return Finding(
+        level=Level.WARNING,
+        code="swarm-tasks-left",
+        about="service",
+        subject=service_id,
+        subject_name=name,
+        message=f"{tasks} of {name} may still be on the ingress, which the service no longer uses.",
+        remedy="The job waits until they have left. On a node that is gone they never do: remove the node first.",
+    )
 
 
 def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
