@@ -84,13 +84,6 @@ window.addEventListener("pageshow", (event) => {
   if (cameBack) takeNewToken();
 });
 
-// A choice that is made while other rows are on their way would go with the rows that stand there now: the form, which the
-// choice makes ask once more, asks for those rows again.
-document.addEventListener("input", (event) => {
-  const rows = event.target.closest("#strategies");
-  if (rows) window.htmx?.trigger(rows.closest("form"), "htmx:abort");
-});
-
 // A suggestion is taken over here, without asking the server for the form: what is being typed stays.
 document.addEventListener("click", (event) => {
   const button = event.target.closest('button[name="use"]');
@@ -106,7 +99,7 @@ document.addEventListener("click", (event) => {
   input.focus();
 });
 
-// An answer to older input would overwrite what is newer: typing aborts the request on its way.
+// An answer to older input would overwrite what is newer, a choice made meanwhile too: typing aborts the request on its way.
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form && form.hasAttribute("data-live")) window.htmx?.trigger(form, "htmx:abort");
