@@ -23,11 +23,12 @@ from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
 from overlayweb.services import changes, drifts, repairs, seeing
 from overlayweb.web import meshes
 from overlayweb.web.ingress_forms import SETTINGS, STRATEGIES, IngressForm, StrategyField, carried, initial_of
+from overlayweb.web.listing import ROWS_PER_PAGE
 from overlayweb.web.meshes import Hanging, NodeRow
 
 NO_CHANGE = "no-change"
 MOST = 100
-"""So many services are shown at once: with their strategies, and with what happens to them. A filter finds the rest."""
+"""So many services are shown at once with their strategies; a filter finds the rest."""
 
 
 F = TypeVar("F", BoundField, StrategyField)
@@ -130,8 +131,8 @@ class Draft:
 
     @property
     def effects(self) -> Sequence[Effect]:
-        """What happens to the services that are dark for longest."""
-        return self.plan.longest_dark[:MOST] if self.plan else ()
+        """What happens to the services that are dark for longest: as many as a page of the whole list has."""
+        return self.plan.longest_dark[:ROWS_PER_PAGE] if self.plan else ()
 
     @property
     def blockers(self) -> list[Finding]:
