@@ -158,6 +158,7 @@ def test_who_decides_turns_over_and_finds_all_of_them(change: ChangeRequest, as_
     for number in range(1, 7):
         part = as_reviewer.get(address, {"page": number}, headers=HTMX)
         assert b"<html" not in part.content
+        assert f'href="/changes/{change.pk}/?page=' in part.content.decode()
         names |= set(re.findall(r"shop_svc\d+", part.content.decode()))
     assert len(names) == SERVICES
     for text_typed in ("svc100", "10100→80"):

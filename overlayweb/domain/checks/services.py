@@ -22,14 +22,14 @@ _BUSY = {
 
 
 def services(case: Case) -> Iterator[Finding]:
-    """Everything about the published services, one after the other by name."""
-    yield from case.swarm.once(_services)
+    """Everything about the services of the case, one after the other."""
+    yield from case.swarm.lately(_services, case.services)
 
 
-def _services(swarm: Swarm) -> tuple[Finding, ...]:
+def _services(swarm: Swarm, services: tuple[Service, ...]) -> tuple[Finding, ...]:
     return tuple(
         finding
-        for service in swarm.published_services
+        for service in services
         for found in (_untouchable(swarm, service), _busy(service), _strength(swarm, service), _pins(service))
         for finding in found
     )
