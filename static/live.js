@@ -104,6 +104,8 @@ class JobPage {
     addEventListener("pageshow", (event) => event.persisted && this.reconnect());
     this.root.addEventListener("focusout", () => setTimeout(() => this.release()));
     this.root.addEventListener("htmx:afterSettle", () => this.reconnect());
+    // Going back to another part of the list brings a page that nothing would follow.
+    document.addEventListener("htmx:historyRestore", () => location.reload());
   }
 
   // Of many services the page shows some: it asks for news of those alone, and no others come into their table.
