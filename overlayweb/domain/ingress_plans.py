@@ -44,7 +44,7 @@ def build(
     timings = timings or Timings()
     ingress = next(iter(sorted(swarm.ingress_networks, key=lambda n: n.id)), None)
     after = resolved(request.settings)
-    effects = release_effects(swarm=swarm, request=request, timings=timings, history=history)
+    effects = release_effects(swarm=swarm, strategies=request.strategies, timings=timings, history=history)
     laid = steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=ingress is not None)
     base = fingerprints.parts(swarm=swarm, after=after, reserved=reserved)
     return IngressPlan(
@@ -99,10 +99,14 @@ class _Choice:
 
 
 def release_effects(
-    *, swarm: Swarm, request: IngressRequest, timings: Timings, history: Iterable[ServiceHistory]
+    *,
+    swarm: Swarm,
+    strategies: tuple[tuple[str, Strategy], ...],
+    timings: Timings,
+    history: Iterable[ServiceHistory],
 ) -> tuple[Effect, ...]:
     """What taking every published service off the ingress and putting it back does to each."""
-    return swarm.lately(_effects, request.strategies, timings, tuple(history))
+    return swarm.lately(_effects, strategies, timings, tuple(history))
 
 
 def _effects(

@@ -125,7 +125,10 @@ def by_use(swarm: Swarm) -> tuple[Network, ...]:
     That is the one on which most have an address; else most containers; else one that Swarm has allocated; else the
     lowest id, which a new leader takes. Source: swarmkit, manager/allocator/network.go.
     """
+    return swarm.once(_by_use)
 
+
+def _by_use(swarm: Swarm) -> tuple[Network, ...]:
     def rank(network: Network) -> tuple[int, int, bool, str]:
         addresses = sum(network.id in dict(service.vips) for service in swarm.published_services)
         containers = sum(_runs_on(swarm_task, {network.id}) for swarm_task in swarm.swarm_tasks)

@@ -86,7 +86,7 @@ def build(
     kept = found.ingress if not found.replaced else None
     after = settings_of(kept) if kept else resolved(request.settings)
     restarts = _restarts(found)
-    effects = tuple(sorted(_effects(swarm, found, request, timings, list(history)), key=lambda e: e.service_name))
+    effects = swarm.lately(_effects, request.strategies, timings, tuple(history))
     laid = _steps(swarm, found, effects, after, timings, restarts)
     base = fingerprints.repair_parts(swarm=swarm, after=after, reserved=reserved)
     return IngressPlan(
@@ -153,15 +153,23 @@ def restart_of(node: NodeMesh) -> NodeRestart:
 
 
 def _effects(
-    swarm: Swarm, found: Mesh, request: IngressRequest, timings: Timings, history: list[ServiceHistory]
-) -> Iterator[Effect]:
-    if found.replaced:
-        yield from ingress_plans.release_effects(swarm=swarm, request=request, timings=timings, history=history)
+    swarm: Swarm,
+    strategies: tuple[tuple[str, Strategy], ...],
+    timings: Timings,
+    history: tuple[ServiceHistory, ...],
+) -> tuple[Effect, ...]:
+    found = mesh.recognise(swarm)
+    released = (
+        ingress_plans.release_effects(swarm=swarm, strategies=strategies, timings=timings, history=history)
+        if found.replaced
+        else ()
+    )
     services = [s for s in swarm.services if s.id in found.lost]
     services += [] if found.replaced else swarm.published_services
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history)
     names = {network.id: network.name for network in swarm.networks}
-    yield from (_effect(swarm, found, pace, names) for pace in paces.values())
+    others = (_effect(swarm, found, pace, names) for pace in paces.values())
+    return tuple(sorted((*released, *others), key=lambda effect: effect.service_name))
 
 
 def _effect(swarm: Swarm, found: Mesh, pace: Pace, names: Mapping[str, str]) -> Effect:
