@@ -99,7 +99,7 @@ document.addEventListener("click", (event) => {
   input.focus();
 });
 
-// An answer to older input would overwrite what is newer: typing aborts the request on its way.
+// An answer to older input would overwrite what is newer, a choice made meanwhile too: typing aborts the request on its way.
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form && form.hasAttribute("data-live")) window.htmx?.trigger(form, "htmx:abort");

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import APIResponse, Browser, Error, Locator, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.domain.connect_plans import ConnectPlan
@@ -17,6 +17,7 @@ from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.models import ChangeRequest, Cluster, Job
 from tests.browser.people import complains
+from tests.domain.builders import make_service, make_swarm
 from tests.web import wedges
 from tests.web.conftest import PASSWORD
 
@@ -276,6 +277,55 @@ def test_networks_are_made_connected_and_replaced_by_keyboard(
     assert [(link.service_id, link.attach) for link in ConnectPlan.of(connected).request.links] == [("id-wiki", True)]
     after = ReplacePlan.of(replaced).after
     assert (after.name, after.subnets[0].subnet) == ("backend-wide", "10.44.0.0/22")
+
+
+def test_of_many_services_some_are_found_and_chosen_by_keyboard(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    services = [make_service(f"shop_svc{n:03}", published=(10_000 + n,)) for n in range(150)]
+    wedges.see(cluster, make_swarm(services=services))
+    with window(browser, live_server, as_author) as page:
+        open_by_keyboard(page, FORM)
+        tab_to(page, page.get_by_label("Subnet"))
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("10.11.0.0/16")
+        tab_to(page, page.locator("summary", has_text="How each of the 150 services is taken off"))
+        page.keyboard.press("Enter")
+        for found, key in (("svc149", "shop_svc149"), ("svc077", "shop_svc077")):
+            find = page.get_by_label("Find a service")
+            find.focus()
+            page.keyboard.press("ControlOrMeta+a")
+            page.keyboard.type(found)
+            expect(page.locator(".strategy label")).to_have_text([key])
+            expect(find).to_be_focused()
+            tab_to(page, page.get_by_label(key))
+            page.keyboard.press("ArrowDown")
+            expect(page.get_by_label(key)).to_have_value("stop")
+        expect(page.locator("#strategies")).to_contain_text("1 more is chosen by hand")
+        ask(page)
+    plan = IngressPlan.of(ChangeRequest.objects.get().plan_record.plan())
+    assert dict(plan.request.strategies) == {"id-shop_svc077": "stop", "id-shop_svc149": "stop"}
+
+
+def test_a_choice_made_while_other_rows_are_on_their_way_is_kept(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    services = [make_service(f"shop_svc{n:03}", published=(10_000 + n,)) for n in range(150)]
+    wedges.see(cluster, make_swarm(services=services))
+    held: list[tuple[Route, APIResponse]] = []
+    with window(browser, live_server, as_author) as page:
+        page.goto(FORM)
+        page.locator("summary", has_text="How each of").click()
+        page.route("**/ingress/preview", lambda route: held.append((route, route.fetch())), times=1)
+        page.get_by_label("Find a service").fill("svc149")
+        while not held:
+            page.wait_for_timeout(20)
+        page.get_by_label("shop_svc007").select_option("stop")
+        with suppress(Error):  # nobody waits for it any more
+            held[0][0].fulfill(response=held[0][1])
+        expect(page.locator(".strategy label")).to_have_text(["shop_svc149"])
+        expect(page.locator("#strategies")).to_contain_text("1 more is chosen by hand")
+        expect(page.locator("input[name=chosen]")).to_have_value("id-shop_svc007=stop")
 
 
 def test_a_phone_has_five_entries_and_the_others_under_more(
