@@ -9,9 +9,8 @@ from itertools import count
 
 from overlayweb.workflows.clock import Clock
 
-
 OVERSLEEPS_SECONDS = 0.5
-"""Whoever sleeps for less oversleeps to this: a story in which twenty looks a second see the same takes long to tell."""
+"""Whoever sleeps for less oversleeps to this: twenty looks a second show no more, and a story takes long to tell."""
 
 
 class StoryTime:
