@@ -104,3 +104,12 @@ document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form && form.hasAttribute("data-live")) window.htmx?.trigger(form, "htmx:abort");
 });
+
+// What stands beside a field comes anew while it is typed; whether the field counts as wrong follows from it.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const said of document.querySelectorAll(".verdicts[id]")) {
+    const field = document.querySelector(`[aria-describedby~="${CSS.escape(said.id)}"]`);
+    if (said.querySelector(".is-danger")) field?.setAttribute("aria-invalid", "true");
+    else field?.removeAttribute("aria-invalid");
+  }
+});

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transactio
 FORM = "/clusters/prod/ingress/customise"
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
+REFUSED = re.compile(r"\b(401|403|422)\b")
+"""A browser says of every refusal that it is one; what the page says of it is tested."""
 PATHS = (
     *("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people"),
     *("/clusters/prod/ingress/repair", "/clusters/prod/nodes", "/clusters/prod/edit", "/history/", "/jobs/"),
@@ -57,7 +59,7 @@ def window(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with closing(context):
         yield page
-    assert [said for said in complaints if "401" not in said and "403" not in said] == []
+    assert [said for said in complaints if not REFUSED.search(said)] == []
 
 
 def test_verdicts_and_plan_follow_what_is_typed(
@@ -340,3 +342,27 @@ def test_a_phone_has_five_entries_and_the_others_under_more(
         page.get_by_role("link", name="History").click()
         page.wait_for_url("**/history/")
         expect(page.locator("summary", has_text="More")).to_have_attribute("aria-current", "true")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "typed"),
+    [
+        (FORM, "Subnet", "10.10.0.0/16"),
+        ("/clusters/prod/networks/new", "Name", "lake"),
+        ("/clusters/prod/networks/id-backend/replace", "MTU", "1400"),
+    ],
+)
+def test_a_refusal_is_taken_back_when_the_reason_is_typed(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client, path: str, field: str, typed: str
+) -> None:
+    with window(browser, live_server, as_author) as page:
+        page.goto(path)
+        page.get_by_label(field).first.fill(typed)
+        page.get_by_role("button", name="Ask for approval").click()
+        why = page.get_by_label("Why")
+        expect(page.get_by_text("Not asked for")).to_be_visible()
+        expect(why).to_have_attribute("aria-invalid", "true")
+        why.fill("The VPN took it.")
+        expect(page.get_by_text("Not asked for")).to_be_hidden()
+        expect(page.get_by_text("Say why")).to_be_hidden()
+        expect(why).not_to_have_attribute("aria-invalid", "true")
