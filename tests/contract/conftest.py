@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.engines import BY_RELEASE, FACTS, Facts
-from tests.contract.grounds import Ground, LabGround, SimulatedGround
+from tests.contract.grounds import Ground, LabGround, SimulatedGround, Use
 from tests.lab import Lab
 from tests.lab.engines import ENGINE_VARIABLE, INSTALLED
 from tests.support.simulator import simulated
@@ -34,22 +34,22 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
         made = LabGround(lab, BY_RELEASE[os.environ.get(ENGINE_VARIABLE) or INSTALLED])
         made.reset()
         yield made
-        made.clear()  # for whoever has the engines next
+        made.prepare(None)  # for whoever has the engines next
     else:
         yield from _simulated(request.param, FACTS[request.param])
 
 
 @pytest.fixture(autouse=True)
-def _cleared(request: pytest.FixtureRequest) -> None:
+def _prepared(request: pytest.FixtureRequest) -> None:
     if "ground" in request.fixturenames:
-        request.getfixturevalue("ground").clear()
+        use = Use.DEEDS if "fresh" in request.fixturenames else Use.LOOKS
+        request.getfixturevalue("ground").prepare(use)
 
 
 @pytest.fixture
-def fresh(ground: Ground) -> Iterator[Ground]:
-    """An empty Swarm to do something on, which the next test does not find: a wedge is not its matter."""
-    yield ground
-    ground.used = True
+def fresh(ground: Ground) -> Ground:
+    """An empty Swarm to do something on. The next test gets another: a wedge is not its matter."""
+    return ground
 
 
 def _simulated(engine: str, facts: Facts) -> Iterator[Ground]:

@@ -4,6 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,15 +21,22 @@ NODES = ("node1", "node2", "node3")
 """The names of the nodes; the first is the manager."""
 
 
+class Use(Enum):
+    """How a test uses a Swarm: it looks at it and clears up what it makes, or it has it for itself."""
+
+    LOOKS = auto()
+    DEEDS = auto()
+
+
 class Ground(ABC):
     """A Swarm of three nodes. Times are given in its own seconds, which a simulated Swarm lets pass faster.
 
-    ``used``: a test that had it for itself is over.
+    ``after``: what was done on it since it was made.
     """
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.used = False
+        self.after: Use | None = None
 
     @property
     @abstractmethod
@@ -39,15 +47,16 @@ class Ground(ABC):
     def url(self, node: str) -> str:
         """Where a node's engine is reached, ``unix://…``."""
 
-    def clear(self) -> None:
-        """Give back an empty Swarm where this one was used."""
-        if self.used:
+    def prepare(self, use: Use | None) -> None:
+        """Make it fit for what comes: a new one after deeds, and before deeds after anything."""
+        if self.after is Use.DEEDS or (use is Use.DEEDS and self.after):
             self.reset()
+        self.after = use or self.after
 
     def reset(self) -> None:
         """Give back an empty Swarm whose fresh ingress is on every node."""
         self.renew()
-        self.used = False
+        self.after = None
         self.until(lambda: all(map(self._has_ingress, NODES)), "the ingress to be on every node")
 
     @abstractmethod
