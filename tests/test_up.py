@@ -29,6 +29,15 @@ def data() -> Iterator[Path]:
     yield from installations.data_folder()
 
 
+@pytest.fixture(scope="module")
+def alone() -> Iterator[installations.Installation]:
+    """One that runs, without a manager and without Redis, for tests that leave it as it is."""
+    for data in installations.data_folder():
+        with installations.up(data, ports.free_port(), **NO_ENGINE, **FOLDER_ONLY) as running:
+            running.wait_for("Overlayweb runs at")
+            yield running
+
+
 @pytest.fixture
 def port() -> int:
     return ports.free_port()
@@ -97,15 +106,13 @@ def test_a_second_run_keeps_the_data_and_makes_a_new_link(data: Path, port: int)
         assert connection.execute("SELECT count(*) FROM django_migrations").fetchone()[0] > 0
 
 
-def test_two_at_once_on_the_same_data_are_refused(data: Path, port: int) -> None:
-    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as first:
-        first.wait_for("Overlayweb runs at")
-        second = installations.run("up", data=data, OVERLAYWEB_PORT=str(ports.free_port()), **FOLDER_ONLY)
+def test_two_at_once_on_the_same_data_are_refused(alone: installations.Installation) -> None:
+    second = installations.run("up", data=alone.data, OVERLAYWEB_PORT=str(ports.free_port()), **FOLDER_ONLY)
 
-        assert second.returncode == 1
-        assert f"already runs with the data in {data} (process {first.process.pid})" in second.stderr
-        assert first.process.poll() is None
-        assert status_of(first.address) == 200
+    assert second.returncode == 1
+    assert f"already runs with the data in {alone.data} (process {alone.process.pid})" in second.stderr
+    assert alone.process.poll() is None
+    assert status_of(alone.address) == 200
 
 
 def test_a_taken_port_is_said_with_the_way_out(data: Path) -> None:
@@ -164,12 +171,10 @@ def test_without_a_manager_the_demo_swarm_comes_by_itself(data: Path, port: int)
             assert installations.processes_of(data) == {}
 
 
-def test_a_given_docker_host_brings_no_demo(data: Path, port: int) -> None:
-    with installations.up(data, port, **NO_ENGINE, **FOLDER_ONLY) as running:
-        running.wait_for("Overlayweb runs at")
-        assert rows(data, "SELECT name, demo FROM overlayweb_cluster") == [("local", 0)]
-        assert not any("simulat" in line for line in running.lines)
-        assert not any("overlayweb.simulator" in line for line in installations.processes_of(data).values())
+def test_a_given_docker_host_brings_no_demo(alone: installations.Installation) -> None:
+    assert rows(alone.data, "SELECT name, demo FROM overlayweb_cluster") == [("local", 0)]
+    assert not any("simulat" in line for line in alone.lines)
+    assert not any("overlayweb.simulator" in line for line in installations.processes_of(alone.data).values())
 
 
 @pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")

@@ -105,6 +105,7 @@ def test_one_that_is_allocated_late_serves_nobody_until_it_is_made_again(fresh: 
 def test_an_ingress_removed_too_early_is_held_by_the_node_and_not_by_the_swarm(fresh: Ground) -> None:
     made, old = deeds.web(fresh), deeds.ingress(fresh)["Id"]
     deeds.change(fresh, made, EndpointSpec=deeds.unpublished())
+    assert deeds.on_network(fresh, old), "its containers are attached still"
     fresh.do("DELETE", f"/networks/{old}")
     fresh.let_pass(3)
     assert fresh.ask("GET", f"/networks/{old}", scope="global").status == 404

@@ -1,15 +1,16 @@
 """Every point of a job, found by letting one run record its way; and the runs that follow from it."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from tests.faults.nursery import Report
 from tests.faults.scenario import CALL_FAULTS, READ_FAULTS, UNCOMMITTED, Deed, Scenario
 
 
-class Plays(Protocol):
+class Plays(Hashable, Protocol):
     """Whatever can play a scenario, which is given as one line of JSON."""
 
     def run(self, scenario_text: str) -> Report:
@@ -90,12 +91,17 @@ def way(nursery: Plays, *, stage: str, ending: str) -> Way:
     """Record the way. Raises AssertionError if it does not end as it has to when nothing else happens."""
     turn = ENDINGS[ending]
     if turn is None:
-        return Way(stage=stage, ending=ending, first=(), points=_recorded(nursery, stage, (), "succeeded"))
-    straight = _recorded(nursery, stage, (), "succeeded")
+        return Way(stage=stage, ending=ending, first=(), points=_straight(nursery, stage))
+    straight = _straight(nursery, stage)
     at = turn.at if turn.at in straight else _AT_INSTEAD[stage][turn.at]
     first = (Deed(kind=turn.kind, what=turn.what, after=straight.index(at)),)
     points = _recorded(nursery, stage, first, turn.status)
     return Way(stage=stage, ending=ending, first=first, points=points[first[0].after + 1 :])
+
+
+@cache
+def _straight(nursery: Plays, stage: str) -> tuple[str, ...]:
+    return _recorded(nursery, stage, (), "succeeded")
 
 
 def _recorded(nursery: Plays, stage: str, deeds: tuple[Deed, ...], status: str) -> tuple[str, ...]:
