@@ -109,7 +109,7 @@ def _parts(pool: Pool, options: argparse.Namespace) -> dict[str, Iterator[Job]]:
     seeds = range(options.first, options.first + options.schedules)
     parts: dict[str, Iterator[Job]] = {
         "kills": _jobs(ways, lambda way: catalogue.kills(way, indexes(way))),
-        "calls": _jobs(ways, lambda way: catalogue.calls(way, indexes=indexes(way))),
+        "calls": _jobs(ways, lambda way: catalogue.calls(way, indexes(way))),
         "freezes": _jobs(ways, lambda way: catalogue.freezes(way, indexes(way))),
         "schedules": ((of_seed(seed).to_json(), "") for seed in seeds),
     }

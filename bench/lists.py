@@ -1,6 +1,6 @@
 """How long pages take, by how many networks and services there are.
 
-``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about five minutes. It
+``python -m bench.lists [--requests N] [--json FILE] [--markdown]`` needs no engine and takes about ten minutes. It
 fills a database of its own, then asks the product's views, as a signed-in person, for every page in turn; lists are
 asked for the first page, one further on, filtered, and sorted both ways.
 """
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,14 +63,25 @@ PLACES = {
     "repair the ingress": ("ingress/repair",),
     "drift": ("drift",),
     "readiness": ("readiness/", "readiness/bridge"),
+    "preview of a rebuild": ("ingress/preview",),
+    "repair of a wedged mesh": ("/clusters/wedged-{size}/ingress/repair",),
     "changes": ("/changes/",),
     "one change": ("/changes/{waiting}/",),
+    "change of the ingress": ("/changes/{rebuild}/", "/changes/{rebuild}/?page=3", "/changes/{rebuild}/?q=svc0012"),
+    "change that repairs": ("/changes/{repair}/",),
     "jobs": ("/jobs/",),
     "one job": ("/jobs/{job}/",),
+    "job of the ingress": ("/jobs/{rebuilds}/", "/jobs/{rebuilds}/?page=3", "/jobs/{rebuilds}/?show=off"),
+    "its news": ("/jobs/{rebuilds}/live?after=0&services=id-stack0_svc00000",),
     "search": ("/search?q=net00",),
 }
 """Each page by the addresses that are asked for: below the cluster's own, or with "/" in front below the root.
-``{waiting}``: a change that waits for approval, ``{job}``: a job that is queued."""
+``{waiting}``: a change that waits for approval, ``{job}``: a job that is queued, both of one overlay. ``{rebuild}`` and
+``{repair}``: changes of the ingress that wait, with all its services; ``{rebuilds}``: a job of such a one."""
+TYPED = {"name": "ingress", "subnet": "172.29.0.0/16", "gateway": "", "mtu": "", "ip_range": "", "labels": ""}
+"""What is typed in the form of a rebuild. Addresses that end with "preview" are asked with it."""
+OFF = 300
+"""So many services the job has taken off."""
 LISTS = ("networks", "services")
 COMMAND = "`python -m bench.lists --markdown`"
 TARGET_MS, MOST_QUERIES = 250.0, 8
@@ -172,7 +183,7 @@ def _measure(requests: int) -> tuple[list[Row], list[tuple[int, float]]]:
         again = make_large_swarm(size, observed_at=timezone.now())
         keeping.append((size, _seconds(lambda: observations.keep(cluster=cluster, swarm=again))))  # noqa: B023  # now
         cluster.refresh_from_db()
-        numbers = _ask_for_two(cluster)
+        numbers = {"size": size, **_ask_for_two(cluster), **_of_the_ingress(cluster)}
         rows += [_row(client, place, size, requests, numbers) for place in PLACES]
     return rows, keeping
 
@@ -198,6 +209,27 @@ def _ask_for_two(cluster: "Cluster") -> dict[str, int]:
     return {"waiting": ask("waiting", "10.250.1.0/24").pk, "job": job.pk}
 
 
+def _of_the_ingress(cluster: "Cluster") -> dict[str, int]:
+    """The numbers of changes and of a job that are about every published service; two in clusters of their own."""
+    from django.utils import timezone
+
+    from tests.web import job_stories, wedges
+    from tests.web.inventories import make_cluster, wedged
+
+    swarm, size = cluster.swarm(), cluster.name.removeprefix("of-")
+    if swarm is None:
+        raise RuntimeError("the cluster was not kept")
+    broken = make_cluster(f"wedged-{size}", wedged(replace(swarm, observed_at=timezone.now())))
+    busy = make_cluster(f"busy-{size}", replace(swarm, observed_at=timezone.now()))
+    story = job_stories.recorded(job_stories.queued(busy, subnet=TYPED["subnet"]))
+    names = list(story.job.services.values_list("name", flat=True)[:OFF])
+    step = story.begin()
+    story.take_off(step, names)
+    story.go_dark(step, names)
+    rebuild = job_stories.change(cluster, subnet=TYPED["subnet"])
+    return {"rebuild": rebuild.pk, "repair": wedges.ask(broken).pk, "rebuilds": story.job.pk}
+
+
 def _row(client: "Client", place: str, size: int, requests: int, numbers: dict[str, int]) -> Row:
     took, work, queries = [], [], 0
     asked = [urljoin(f"/clusters/of-{size}/", path.format(**numbers)) for path in PLACES[place]]
@@ -207,7 +239,7 @@ def _row(client: "Client", place: str, size: int, requests: int, numbers: dict[s
             queries = max(queries, questions)
             took.append(seconds * 1000)
             work.append(worked * 1000)
-    first = [_anew(client, f"of-{size}", asked[0]) for _ in range(3)]
+    first = [_anew(client, f"-{size}", asked[0]) for _ in range(3)]
     return Row(
         place=place,
         size=size,
@@ -221,8 +253,11 @@ def _row(client: "Client", place: str, size: int, requests: int, numbers: dict[s
     )
 
 
-def _anew(client: "Client", cluster: str, address: str) -> tuple[float, float]:
-    """Seconds, and those of the processor, of the first answer after a change: a space, for which all is read anew."""
+def _anew(client: "Client", of_size: str, address: str) -> tuple[float, float]:
+    """Seconds, and those of the processor, of the first answer after a change: a space, for which all is read anew.
+
+    ``of_size``: how the names of the clusters end that change.
+    """
     from django.db.models import F, Value
     from django.db.models.functions import Concat
     from django.utils import timezone
@@ -230,7 +265,7 @@ def _anew(client: "Client", cluster: str, address: str) -> tuple[float, float]:
     from overlayweb.models import Cluster
 
     changed = Concat(F("observation"), Value(" "))
-    Cluster.objects.filter(name=cluster).update(observation=changed, news_at=timezone.now())
+    Cluster.objects.filter(name__endswith=of_size).update(observation=changed, news_at=timezone.now())
     return _ask(client, address)[:2]
 
 
@@ -242,7 +277,7 @@ def _ask(client: "Client", address: str) -> tuple[float, float, int]:
     reset_queries()  # the log that they are counted by holds so many and no more
     with CaptureQueriesContext(connection) as captured:
         began, worked = time.monotonic(), time.process_time()
-        answer = client.get(address)
+        answer = client.post(address, TYPED) if address.endswith("preview") else client.get(address)
         took, work = time.monotonic() - began, time.process_time() - worked
     if answer.status_code != 200:  # noqa: PLR2004  # an answer
         raise RuntimeError(f"{address} answers {answer.status_code}")

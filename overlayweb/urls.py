@@ -105,6 +105,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/readiness/hide", memberships.hide, name="readiness-hide"),
     path("changes/", changes_list.changes, name="changes"),
     path("changes/<int:pk>/", changes.change, name="change"),
+    path("changes/<int:pk>/commands", changes.change_commands, name="change-commands"),
     path("changes/<int:pk>/approve", changes.change_approve, name="change-approve"),
     path("changes/<int:pk>/reject", changes.change_reject, name="change-reject"),
     path("changes/<int:pk>/withdraw", changes.change_withdraw, name="change-withdraw"),

@@ -103,6 +103,18 @@ class JobPage {
     addEventListener("online", () => this.reconnect());
     addEventListener("pageshow", (event) => event.persisted && this.reconnect());
     this.root.addEventListener("focusout", () => setTimeout(() => this.release()));
+    this.root.addEventListener("htmx:afterSettle", () => this.reconnect());
+    // Going back to another part of the list brings a page that nothing would follow.
+    document.addEventListener("htmx:historyRestore", () => location.reload());
+  }
+
+  // Of many services the page shows some: it asks for news of those alone, and no others come into their table.
+  get rows() {
+    return this.root.querySelector("#found")?.dataset.rows;
+  }
+
+  query() {
+    return `?after=${this.seq}${this.rows === undefined ? "" : `&services=${encodeURIComponent(this.rows)}`}`;
   }
 
   // The stream
@@ -112,7 +124,7 @@ class JobPage {
     clearTimeout(this.again);
     if (!this.going) return;
     this.heard = Date.now();
-    const source = new EventSource(`${this.root.dataset.stream}?after=${this.seq}`);
+    const source = new EventSource(this.root.dataset.stream + this.query());
     this.source = source;
     source.onopen = () => this.opened();
     source.onerror = () => this.failed(source);
@@ -189,7 +201,7 @@ class JobPage {
   async ask() {
     clearTimeout(this.next);
     try {
-      const answer = await fetch(`${this.root.dataset.poll}?after=${this.seq}`, { signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(this.root.dataset.poll + this.query(), { signal: AbortSignal.timeout(10000) });
       if (answer.redirected) return this.signedOut();
       if (!answer.ok) throw new Error(answer.status);
       const page = parse(await answer.text());
@@ -239,7 +251,7 @@ class JobPage {
   }
 
   addRow(row) {
-    if (row.nodeName === "TR") this.root.querySelector(".job-services tbody")?.append(row);
+    if (row.nodeName === "TR" && this.rows === undefined) this.root.querySelector(".job-services tbody")?.append(row);
   }
 
   append(content) {

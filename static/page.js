@@ -99,8 +99,17 @@ document.addEventListener("click", (event) => {
   input.focus();
 });
 
-// An answer to older input would overwrite what is newer: typing aborts the request on its way.
+// An answer to older input would overwrite what is newer, a choice made meanwhile too: typing aborts the request on its way.
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form && form.hasAttribute("data-live")) window.htmx?.trigger(form, "htmx:abort");
+});
+
+// What stands beside a field comes anew while it is typed; whether the field counts as wrong follows from it.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const said of document.querySelectorAll(".verdicts[id]")) {
+    const field = document.querySelector(`[aria-describedby~="${CSS.escape(said.id)}"]`);
+    if (said.querySelector(".is-danger")) field?.setAttribute("aria-invalid", "true");
+    else field?.removeAttribute("aria-invalid");
+  }
 });

@@ -9,6 +9,9 @@ from itertools import count
 
 from overlayweb.workflows.clock import Clock
 
+OVERSLEEPS_SECONDS = 0.5
+"""Whoever sleeps for less oversleeps to this: twenty looks a second show no more, and a story takes long to tell."""
+
 
 class StoryTime:
     """Seconds since the story began, and the moment that a clock in it shows."""
@@ -57,7 +60,7 @@ class StoryClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Let them pass in the story."""
-        self.time.pass_by(seconds)
+        self.time.pass_by(max(seconds, OVERSLEEPS_SECONDS))
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait for the event: threads beside the worker do not drive the story's time."""

@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from overlayweb.domain.ingress_settings import MTU_OPTION
-from overlayweb.domain.plans import IngressSettings, Strategy
+from overlayweb.domain.plans import Effect, IngressSettings, Strategy
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
-from overlayweb.domain.specs import HOLD_NANO_CPUS, Document, Spec, ports_of
-from overlayweb.domain.swarm import Network, Node, Service
+from overlayweb.domain.specs import HOLD_NANO_CPUS, Document, Spec, pinned, ports_of
+from overlayweb.domain.swarm import Network, Node, Service, Swarm
 
 NUDGE_LABEL = "com.overlayweb.nudge"
 """A node label, put on and taken off again, makes Swarm give the node the new ingress."""
@@ -20,9 +21,12 @@ NUDGE_LABEL = "com.overlayweb.nudge"
 _NANO = Decimal(1_000_000_000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Release:
-    """One service and how it is taken off. ``spec`` with its ports pinned; ``release_after_seconds`` as planned."""
+    """One service and how it is taken off. ``spec`` with its ports pinned; ``release_after_seconds`` as planned.
+
+    Each of its lines is made once: a plan of thousands is worked out again and again while it is typed.
+    """
 
     service: Service
     spec: Spec
@@ -34,10 +38,73 @@ class Release:
         """Whether it is stopped, instead of started again without ports."""
         return self.strategy is Strategy.STOP
 
-    @property
-    def ports(self) -> tuple[PublishedPort, ...]:
+    @cached_property
+    def name(self) -> str:
+        """What the service is called, for a shell."""
+        return _q(self.service.name)
+
+    @cached_property
+    def kept(self) -> str:
+        """Its whole spec into a file."""
+        return f"docker service inspect {self.name} > {_q(f'{self.service.name}.json')}"
+
+    @cached_property
+    def off(self) -> str:
+        """Take it off the ingress."""
+        words = [f"--publish-rm {word}" for word in self._ports]
+        words += [f"--reserve-cpu {_cpus(HOLD_NANO_CPUS)}"] if self.held else []
+        return self._update(*words, _at_once("stop-first"))
+
+    @cached_property
+    def on(self) -> str:
+        """Publish it again."""
+        words = [f"--publish-add {word}" for word in self._ports]
+        words += [f"--reserve-cpu {_cpus(_reserved_nano_cpus(self._document))}"] if self.held else []
+        return self._update(*words, _at_once("start-first" if self.held else "stop-first"))
+
+    @cached_property
+    def restored(self) -> str:
+        """Put back how it is updated."""
+        config = self._document.get("UpdateConfig") or {}
+        words = (
+            ("--update-parallelism", str(config.get("Parallelism", 1))),
+            ("--update-delay", f"{config.get('Delay', 0)}ns"),
+            ("--update-failure-action", config.get("FailureAction", "pause")),
+            ("--update-monitor", f"{config.get('Monitor', 5_000_000_000)}ns"),
+            ("--update-max-failure-ratio", str(config.get("MaxFailureRatio", 0))),
+            ("--update-order", config.get("Order", "stop-first")),
+        )
+        return self._update(*(f"{flag} {_q(value)}" for flag, value in words))
+
+    def _update(self, *words: str) -> str:
+        return " ".join(["docker service update --detach", *words, self.name])
+
+    @cached_property
+    def _document(self) -> Document:
+        return self.spec.document()
+
+    @cached_property
+    def _ports(self) -> list[str]:
         """Its ingress ports."""
-        return tuple(port for port in ports_of(self.spec) if port.publish_mode == INGRESS_MODE)
+        return [_q(publish_word(port)) for port in ports_of(self.spec) if port.publish_mode == INGRESS_MODE]
+
+
+def releases(swarm: Swarm, effects: Sequence[Effect]) -> tuple[Release, ...]:
+    """The services of these effects, each with its lines."""
+    return swarm.lately(_releases, tuple(effects))
+
+
+def _releases(swarm: Swarm, effects: tuple[Effect, ...]) -> tuple[Release, ...]:
+    services = {service.id: service for service in swarm.published_services}
+    return tuple(
+        Release(
+            service=(service := services[effect.service_id]),
+            spec=pinned(service.spec, service.ports),
+            strategy=effect.strategy,
+            release_after_seconds=effect.release_after_seconds,
+        )
+        for effect in effects
+    )
 
 
 def rebuild(
@@ -83,24 +150,16 @@ def publish_word(port: PublishedPort) -> str:
 
 def _release_all(releases: Sequence[Release]) -> Iterator[str]:
     yield "# Keep what you change: each service's whole spec."
-    for release in releases:
-        yield f"docker service inspect {_q(release.service.name)} > {_q(f'{release.service.name}.json')}"
+    yield from (release.kept for release in releases)
     yield "# Take the services off the ingress, slow stoppers first."
     waited = 0.0
     for release in sorted(releases, key=lambda r: (r.release_after_seconds, r.service.name)):
         if release.release_after_seconds > waited:
             yield f"sleep {release.release_after_seconds - waited:.1f}"
             waited = release.release_after_seconds
-        yield _release(release)
+        yield release.off
     yield "# Wait until every container that was on the ingress has ended: removing it earlier wedges the cluster."
     yield "# docker service ps NAME: current state Shutdown, Failed or Complete for every task older than the update."
-
-
-def _release(release: Release) -> str:
-    words = [word for port in release.ports for word in ("--publish-rm", publish_word(port))]
-    if release.held:
-        words += ["--reserve-cpu", _cpus(HOLD_NANO_CPUS)]
-    return _line("docker", "service", "update", "--detach", *words, *_at_once("stop-first"), release.service.name)
 
 
 def _remove(removed: Sequence[Network]) -> Iterator[str]:
@@ -120,42 +179,15 @@ def _nudge(nodes: Sequence[Node]) -> Iterator[str]:
 
 def _publish_all(releases: Sequence[Release]) -> Iterator[str]:
     yield "# Publish again, all at once."
-    yield from (_publish(release) for release in releases)
+    yield from (release.on for release in releases)
     yield "# Wait until every service is at full strength: docker service ls."
     yield "# Put back how each service is updated; compare with the files kept at the start."
-    yield from (_restore(release) for release in releases)
+    yield from (release.restored for release in releases)
 
 
-def _publish(release: Release) -> str:
-    words = [word for port in release.ports for word in ("--publish-add", publish_word(port))]
-    if release.held:
-        words += ["--reserve-cpu", _cpus(_reserved_nano_cpus(release.spec.document()))]
-    order = "start-first" if release.held else "stop-first"
-    return _line("docker", "service", "update", "--detach", *words, *_at_once(order), release.service.name)
-
-
-def _restore(release: Release) -> str:
-    config = release.spec.document().get("UpdateConfig") or {}
-    words = [
-        ("--update-parallelism", str(config.get("Parallelism", 1))),
-        ("--update-delay", f"{config.get('Delay', 0)}ns"),
-        ("--update-failure-action", config.get("FailureAction", "pause")),
-        ("--update-monitor", f"{config.get('Monitor', 5_000_000_000)}ns"),
-        ("--update-max-failure-ratio", str(config.get("MaxFailureRatio", 0))),
-        ("--update-order", config.get("Order", "stop-first")),
-    ]
-    flags = [word for pair in words for word in pair]
-    return _line("docker", "service", "update", "--detach", *flags, release.service.name)
-
-
-def _at_once(order: str) -> tuple[str, ...]:
+def _at_once(order: str) -> str:
     # A monitor of 0 would mean the default of 5 s.
-    return (
-        "--update-parallelism", "0",
-        "--update-failure-action", "continue",
-        "--update-monitor", "1ns",
-        "--update-order", order,
-    )  # fmt: skip
+    return f"--update-parallelism 0 --update-failure-action continue --update-monitor 1ns --update-order {order}"
 
 
 def _reserved_nano_cpus(document: Document) -> int:

@@ -7,6 +7,7 @@ stops, two starts, other networks work in between). Every number says where it c
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from overlayweb.domain.plans import Strategy, Term
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
@@ -79,7 +80,7 @@ class Pace:
         return total(self.stop)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Outage:
     """What one strategy costs one service. ``network_dark_seconds`` counts its other networks and host ports."""
 
@@ -88,12 +89,12 @@ class Outage:
     terms: tuple[Term, ...]
     network_dark_seconds: float
 
-    @property
+    @cached_property
     def dark_seconds(self) -> float:
         """How long its ingress ports do not answer: the sum of ``terms``."""
         return total(self.terms)
 
-    @property
+    @cached_property
     def drain_seconds(self) -> float:
         """From its release until all its containers have left the ingress."""
         return total(term for term in self.terms if term.step == "drain")
@@ -125,15 +126,13 @@ def outages(*, pace: Pace, count: int, swarm: Swarm, timings: Timings) -> tuple[
     Services drain together, since slow ones are released first: each is dark for its own drain only, not for the
     slowest one's.
     """
-    shared = _shared_terms(count, swarm, timings)
+    shared = swarm.lately(_shared_terms, count, timings)
     again = tuple(_term(f"{term.label} again", term.seconds, term.source, "publish") for term in pace.stop)
     once = pace.drain_seconds + pace.start.seconds
     elsewhere = _is_elsewhere(pace.service)
+    terms = (*pace.stop, *shared, pace.start)
     stop = Outage(
-        strategy=Strategy.STOP,
-        restarts=1,
-        terms=(*pace.stop, *shared, pace.start),
-        network_dark_seconds=total((*pace.stop, *shared, pace.start)) if elsewhere else 0.0,
+        strategy=Strategy.STOP, restarts=1, terms=terms, network_dark_seconds=total(terms) if elsewhere else 0.0
     )
     unpublish = Outage(
         strategy=Strategy.UNPUBLISH,
@@ -173,7 +172,7 @@ def _is_elsewhere(service: Service) -> bool:
     return bool(service.network_ids or service.host_ports)
 
 
-def _shared_terms(count: int, swarm: Swarm, timings: Timings) -> tuple[Term, ...]:
+def _shared_terms(swarm: Swarm, count: int, timings: Timings) -> tuple[Term, ...]:
     # Releases go out one after the other, so the last one waits for count answers; then remove, create, publish.
     answer, removes = timings.answer(swarm), bool(swarm.ingress_networks)
     calls = count + 2 + removes

@@ -22,13 +22,12 @@ def parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRa
 
     Subjects are "service shop_web", "node node1", "ingress ingress", "network backend", "reserved range VPC".
     """
-    found = [
-        *(("service", s.name, _service(s)) for s in swarm.published_services),
+    found = (
         *(("node", n.hostname, _node(n)) for n in swarm.nodes),
         *(("ingress", n.name, _network(n)) for n in swarm.ingress_networks),
         *_neighbours(swarm, after, reserved),
-    ]
-    return tuple(_numbered(sorted(found, key=canonical)))
+    )
+    return _numbered([*swarm.once(_published), *map(_read, found)])
 
 
 def repair_parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[ReservedRange]) -> tuple[Part, ...]:
@@ -37,13 +36,12 @@ def repair_parts(*, swarm: Swarm, after: IngressSettings, reserved: Sequence[Res
     Fewer than a rebuild's: in a wedge ports, states of nodes and removed networks come and go, and a person who
     restarts an engine before the job does not void the approval.
     """
-    found = [
-        *(("service", s.name, [s.id, s.spec.digest]) for s in swarm.services if may_be_repaired(s)),
+    found = (
         *(("node", n.hostname, [n.id]) for n in swarm.nodes),
         *(("ingress", n.name, _network(n)) for n in swarm.ingress_networks),
         *_neighbours(swarm, after, reserved),
-    ]
-    return tuple(_numbered(sorted(found, key=canonical)))
+    )
+    return _numbered([*swarm.once(_repaired), *map(_read, found)])
 
 
 def may_be_repaired(service: Service) -> bool:
@@ -125,13 +123,33 @@ def _neighbours(
             yield "reserved range", row.name, row.cidr
 
 
-def _numbered(found: Iterable[tuple[str, str, object]]) -> Iterator[Part]:
+_Read = tuple[str, str, str]
+"""(text that sorts it, subject, digest) of one thing."""
+
+
+def _read(row: tuple[str, str, object]) -> _Read:
+    kind, name, content = row
+    return canonical(row), f"{kind} {name}", digest(content)
+
+
+def _numbered(found: Iterable[_Read]) -> tuple[Part, ...]:
+    """In order, with a number where several bear one name."""
     seen: dict[str, int] = {}
-    for kind, name, content in found:
-        subject = f"{kind} {name}"
+    base = []
+    for _, subject, content in sorted(found):
         seen[subject] = seen.get(subject, 0) + 1
         number = f" ({seen[subject]})" if seen[subject] > 1 else ""
-        yield subject + number, digest(content)
+        base.append((subject + number, content))
+    return tuple(base)
+
+
+def _published(swarm: Swarm) -> tuple[_Read, ...]:
+    return tuple(_read(("service", service.name, _service(service))) for service in swarm.published_services)
+
+
+def _repaired(swarm: Swarm) -> tuple[_Read, ...]:
+    found = (service for service in swarm.services if may_be_repaired(service))
+    return tuple(_read(("service", service.name, [service.id, service.spec.digest])) for service in found)
 
 
 def _service(service: Service) -> object:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from overlayweb.domain.mesh import Mesh
 from overlayweb.domain.swarm import Swarm
 
+NAMED_AT_MOST = 10
+"""A headline names so many; each page bears it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
@@ -58,6 +61,8 @@ def headline(swarm: Swarm, mesh: Mesh) -> str:
 
 
 def _several(names: Sequence[str]) -> str:
+    if len(names) > NAMED_AT_MOST:
+        return f"{', '.join(names[:NAMED_AT_MOST])} and {len(names) - NAMED_AT_MOST:,} others"
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 

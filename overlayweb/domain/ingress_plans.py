@@ -18,7 +18,7 @@ from overlayweb.domain.ingress_settings import resolved, settings_of
 from overlayweb.domain.ingress_steps import steps
 from overlayweb.domain.plans import Effect, IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
-from overlayweb.domain.specs import pinned, ports_of
+from overlayweb.domain.specs import ports_of
 from overlayweb.domain.swarm import Network, Service, Swarm
 
 __all__ = ["KIND", "build", "drift", "effective_ports", "release_effects", "resolved", "settings_of"]
@@ -44,7 +44,7 @@ def build(
     timings = timings or Timings()
     ingress = next(iter(sorted(swarm.ingress_networks, key=lambda n: n.id)), None)
     after = resolved(request.settings)
-    effects = release_effects(swarm=swarm, request=request, timings=timings, history=history)
+    effects = release_effects(swarm=swarm, strategies=request.strategies, timings=timings, history=history)
     laid = steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=ingress is not None)
     base = fingerprints.parts(swarm=swarm, after=after, reserved=reserved)
     return IngressPlan(
@@ -99,11 +99,24 @@ class _Choice:
 
 
 def release_effects(
-    *, swarm: Swarm, request: IngressRequest, timings: Timings, history: Iterable[ServiceHistory]
+    *,
+    swarm: Swarm,
+    strategies: tuple[tuple[str, Strategy], ...],
+    timings: Timings,
+    history: Iterable[ServiceHistory],
 ) -> tuple[Effect, ...]:
     """What taking every published service off the ingress and putting it back does to each."""
+    return swarm.lately(_effects, strategies, timings, tuple(history))
+
+
+def _effects(
+    swarm: Swarm,
+    strategies: tuple[tuple[str, Strategy], ...],
+    timings: Timings,
+    history: tuple[ServiceHistory, ...],
+) -> tuple[Effect, ...]:
     services = swarm.published_services
-    wanted = dict(request.strategies)
+    wanted = dict(strategies)
     names = {network.id: network.name for network in swarm.networks}
     choices = []
     for pace in estimates.paces(swarm=swarm, services=services, timings=timings, history=history).values():
@@ -139,20 +152,10 @@ def _effect(swarm: Swarm, choice: _Choice, slowest: float, names: dict[str, str]
 def _commands(
     swarm: Swarm, ingress: Network | None, after: IngressSettings, effects: Sequence[Effect]
 ) -> tuple[str, ...]:
-    services = {service.id: service for service in swarm.services}
-    releases = [
-        commands.Release(
-            service=(service := services[effect.service_id]),
-            spec=pinned(service.spec, service.ports),
-            strategy=effect.strategy,
-            release_after_seconds=effect.release_after_seconds,
-        )
-        for effect in effects
-    ]
     return commands.rebuild(
         removed=(ingress,) if ingress else (),
         after=after,
-        releases=releases,
+        releases=commands.releases(swarm, effects),
         nodes=[node for node in sorted(swarm.nodes, key=lambda n: n.hostname) if node.ready],
     )
 

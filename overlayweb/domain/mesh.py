@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from overlayweb.domain.addresses import wanted_swarm_tasks
 from overlayweb.domain.ingress_settings import ipv4_ipam
@@ -28,6 +29,9 @@ REFUSALS = (
 )
 """What engines say when they reject a container because the node's ingress is not the Swarm's."""
 
+
+ENOUGH = 3
+"""So many sentences show what is wrong with a node; of thousands of services each could add one."""
 
 _WANTED = frozenset({"running", "ready"})
 _STARTING = frozenset({"preparing", "starting", "assigned", "accepted", "ready"})
@@ -121,7 +125,10 @@ def by_use(swarm: Swarm) -> tuple[Network, ...]:
     That is the one on which most have an address; else most containers; else one that Swarm has allocated; else the
     lowest id, which a new leader takes. Source: swarmkit, manager/allocator/network.go.
     """
+    return swarm.once(_by_use)
 
+
+def _by_use(swarm: Swarm) -> tuple[Network, ...]:
     def rank(network: Network) -> tuple[int, int, bool, str]:
         addresses = sum(network.id in dict(service.vips) for service in swarm.published_services)
         containers = sum(_runs_on(swarm_task, {network.id}) for swarm_task in swarm.swarm_tasks)
@@ -206,7 +213,7 @@ def _presence(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> _Sig
     if _joined(swarm, node, registered):
         return Presence.PRESENT, False, ()
     # Where peers of the removed one are shown, they are all the nodes that hold it.
-    shown = () if any(network.peers for network in gone) else tuple(_by_swarm_tasks(swarm, node))
+    shown = () if any(network.peers for network in gone) else tuple(islice(_by_swarm_tasks(swarm, node), ENOUGH))
     if shown:
         return Presence.STALE, False, shown
     seen = gone or not registered or any(network.peers for network in registered)
@@ -225,7 +232,7 @@ def _joined(swarm: Swarm, node: Node, registered: tuple[Network, ...]) -> bool:
     if any(node.address in network.peers for network in registered):
         return True
     current = {network.id for network in registered}
-    return any(t.node_id == node.id and _runs_on(t, current) for t in swarm.swarm_tasks)
+    return any(_runs_on(swarm_task, current) for swarm_task in swarm.tasks_at(node.id))
 
 
 def _by_swarm_tasks(swarm: Swarm, node: Node) -> Iterator[str]:
@@ -234,11 +241,13 @@ def _by_swarm_tasks(swarm: Swarm, node: Node) -> Iterator[str]:
     Rows of rejected tasks stay listed: what is older than the engine's last registration says nothing any more.
     """
     listed = {network.id for network in swarm.networks}
-    for service in swarm.published_services:
+    at_node = {swarm_task.service_id for swarm_task in swarm.tasks_at(node.id)}
+    services = [service for service in swarm.published_services if service.id in at_node]
+    for service in services:
         here = [t for t in swarm.running_on(service.id) if t.node_id == node.id]
         if any(not listed.issuperset(t.network_ids) for t in here):
             yield f"A container of {service.name} runs there on a network that the Swarm has removed."
-    for service in swarm.published_services:
+    for service in services:
         if len(swarm.running_on(service.id)) >= wanted_swarm_tasks(swarm=swarm, service=service):
             continue
         here = [t for t in swarm.tasks_of(service.id) if t.node_id == node.id and _since_start(t, node)]

@@ -221,6 +221,11 @@ class Plan:
         return max((effect.dark_seconds for effect in self.effects), default=0.0)
 
     @property
+    def longest_dark(self) -> tuple[Effect, ...]:
+        """The effects, the longest dark first: those are what the outage is made of, and what a person decides by."""
+        return tuple(sorted(self.effects, key=lambda effect: -effect.dark_seconds))
+
+    @property
     def networks(self) -> tuple[str, ...]:
         """The overlays that the plan makes, changes or takes away, by name; the ingress is none of them."""
         return ()

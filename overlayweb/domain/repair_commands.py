@@ -4,9 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from overlayweb.domain import commands, mesh
-from overlayweb.domain.commands import Release
 from overlayweb.domain.plans import Effect, IngressSettings, NodeRestart, Strategy
-from overlayweb.domain.specs import pinned
 from overlayweb.domain.swarm import Network, Swarm
 
 
@@ -25,7 +23,7 @@ def repair(
         lines += commands.rebuild(
             removed=replaced,
             after=after,
-            releases=_releases(swarm, effects),
+            releases=commands.releases(swarm, [e for e in effects if e.strategy is not Strategy.AUTOMATIC]),
             nodes=nodes,
         )
     return (*lines, *_publish_lost(swarm, effects))
@@ -34,20 +32,6 @@ def repair(
 def _restart(restart: NodeRestart) -> Iterator[str]:
     yield f"# On {restart.hostname} ({restart.address}); wait until docker node ls shows it ready again."
     yield restart.command
-
-
-def _releases(swarm: Swarm, effects: Sequence[Effect]) -> list[Release]:
-    services = {service.id: service for service in swarm.services}
-    return [
-        Release(
-            service=(service := services[effect.service_id]),
-            spec=pinned(service.spec, service.ports),
-            strategy=effect.strategy,
-            release_after_seconds=effect.release_after_seconds,
-        )
-        for effect in effects
-        if effect.strategy is not Strategy.AUTOMATIC
-    ]
 
 
 def _publish_lost(swarm: Swarm, effects: Sequence[Effect]) -> Iterator[str]:

@@ -10,7 +10,7 @@ All restarts come first: until the last one is done the job can be cancelled for
 the manager's own node holds the removed one (409). Source: lab, engines 20.10.24, 26.1.5 and 28.5.2.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from overlayweb.domain import (
@@ -86,7 +86,7 @@ def build(
     kept = found.ingress if not found.replaced else None
     after = settings_of(kept) if kept else resolved(request.settings)
     restarts = _restarts(found)
-    effects = tuple(sorted(_effects(swarm, found, request, timings, list(history)), key=lambda e: e.service_name))
+    effects = swarm.lately(_effects, request.strategies, timings, tuple(history))
     laid = _steps(swarm, found, effects, after, timings, restarts)
     base = fingerprints.repair_parts(swarm=swarm, after=after, reserved=reserved)
     return IngressPlan(
@@ -153,21 +153,29 @@ def restart_of(node: NodeMesh) -> NodeRestart:
 
 
 def _effects(
-    swarm: Swarm, found: Mesh, request: IngressRequest, timings: Timings, history: list[ServiceHistory]
-) -> Iterator[Effect]:
-    if found.replaced:
-        yield from ingress_plans.release_effects(swarm=swarm, request=request, timings=timings, history=history)
+    swarm: Swarm,
+    strategies: tuple[tuple[str, Strategy], ...],
+    timings: Timings,
+    history: tuple[ServiceHistory, ...],
+) -> tuple[Effect, ...]:
+    found = mesh.recognise(swarm)
+    released = (
+        ingress_plans.release_effects(swarm=swarm, strategies=strategies, timings=timings, history=history)
+        if found.replaced
+        else ()
+    )
     services = [s for s in swarm.services if s.id in found.lost]
     services += [] if found.replaced else swarm.published_services
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history)
-    yield from (_effect(swarm, found, pace) for pace in paces.values())
+    names = {network.id: network.name for network in swarm.networks}
+    others = (_effect(swarm, found, pace, names) for pace in paces.values())
+    return tuple(sorted((*released, *others), key=lambda effect: effect.service_name))
 
 
-def _effect(swarm: Swarm, found: Mesh, pace: Pace) -> Effect:
+def _effect(swarm: Swarm, found: Mesh, pace: Pace, names: Mapping[str, str]) -> Effect:
     service = pace.service
     lost = service.id in found.lost
     terms = _terms(found, pace)
-    names = {network.id: network.name for network in swarm.networks}
     dark = estimates.total(terms)
     ports = mesh.lost_ports(service) if lost else ingress_plans.effective_ports(service)
     return Effect(

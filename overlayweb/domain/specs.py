@@ -65,6 +65,8 @@ def pinned(spec: Spec, chosen: Iterable[PublishedPort]) -> Spec:
     ``chosen`` is ``Endpoint.Ports``: a port left to Swarm is freed when unpublished and may come back as another.
     """
     written = ports_of(spec)
+    if all(port.published_port or port.publish_mode != INGRESS_MODE for port in written):
+        return spec
     available = [port for port in chosen if port not in written]
 
     def pin(document: Document) -> None:

@@ -272,6 +272,10 @@ class Swarm:
         """All its Swarm tasks that the manager still shows, ended ones too."""
         return self.once(_tasks_by_service).get(service_id, ())
 
+    def tasks_at(self, node_id: str) -> tuple[SwarmTask, ...]:
+        """All Swarm tasks of the node that the manager still shows, of every service."""
+        return self.once(_tasks_by_node).get(node_id, ())
+
     def running_on(self, service_id: str) -> tuple[SwarmTask, ...]:
         """Its Swarm tasks that run and are meant to."""
         return tuple(t for t in self.tasks_of(service_id) if t.state == "running" and t.desired_state == "running")
@@ -286,6 +290,16 @@ class Swarm:
             self._known[work] = work(self)
         return cast(T, self._known[work])
 
+    def lately(self, work: "Callable[..., T]", *asked: object) -> T:
+        """As :meth:`once`, of what follows from the observation and ``asked``: kept until it is asked for with other.
+
+        A plan is worked out while it is typed, and again by each page that shows it; mostly the same is asked.
+        """
+        kept = self._known.get(work)
+        if kept is None or kept[0] != asked:
+            kept = self._known[work] = (asked, work(self, *asked))
+        return cast(T, kept[1])
+
 
 def _ingresses(swarm: Swarm) -> tuple[Network, ...]:
     return tuple(network for network in swarm.networks if network.ingress and network.scope == "swarm")
@@ -297,7 +311,15 @@ def _published(swarm: Swarm) -> tuple[Service, ...]:
 
 
 def _tasks_by_service(swarm: Swarm) -> Mapping[str, tuple[SwarmTask, ...]]:
+    return _grouped(swarm, lambda swarm_task: swarm_task.service_id)
+
+
+def _tasks_by_node(swarm: Swarm) -> Mapping[str, tuple[SwarmTask, ...]]:
+    return _grouped(swarm, lambda swarm_task: swarm_task.node_id)
+
+
+def _grouped(swarm: Swarm, key: Callable[[SwarmTask], str]) -> Mapping[str, tuple[SwarmTask, ...]]:
     grouped: dict[str, list[SwarmTask]] = {}
     for swarm_task in swarm.swarm_tasks:
-        grouped.setdefault(swarm_task.service_id, []).append(swarm_task)
-    return {key: tuple(rows) for key, rows in grouped.items()}
+        grouped.setdefault(key(swarm_task), []).append(swarm_task)
+    return {name: tuple(rows) for name, rows in grouped.items()}

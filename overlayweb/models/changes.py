@@ -43,12 +43,16 @@ class PlanRecord(models.Model):
     observed_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
+    _plan: Plan | None = None
+
     def __str__(self) -> str:
         return f"plan {self.sha256[:7]}"
 
     def plan(self) -> Plan:
-        """The plan, exactly as it was shown."""
-        return codec.load_plan(self.document)
+        """The plan, exactly as it was shown; of this record read once, as it may be megabytes."""
+        if self._plan is None:
+            self._plan = codec.load_plan(self.document)
+        return self._plan
 
 
 class Approval(models.Model):

@@ -1,6 +1,6 @@
 """Frozen domain records to JSON text and back."""
 
-import json
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -24,4 +24,11 @@ def load(text: str, kind: type[T]) -> T:
 
 def load_plan(text: str) -> Plan:
     """The plan that :func:`dump` wrote, as one of the class of its kind."""
-    return load(text, KINDS[json.loads(text)["kind"]].plan)
+    return load(text, KINDS[load(text, _Kind).kind].plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Of a plan its kind alone; the rest is not read for that."""
+
+    kind: str

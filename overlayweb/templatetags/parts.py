@@ -86,12 +86,15 @@ def copy(value: Any, shown: str = "") -> dict[str, str]:
 
 
 @register.inclusion_tag("parts/command.html")
-def command(lines: Sequence[str]) -> dict[str, Any]:
-    """The docker equivalent: lines of a shell, comments set back, all of it copied by one click."""
+def command(lines: Sequence[str], most: int | None = None) -> dict[str, Any]:
+    """The docker equivalent: lines of a shell, comments set back, all of it copied by one click.
+
+    Of more lines than ``most`` the first are shown; a part of them is nothing to copy and run.
+    """
     set_back = format_html_join(
-        "\n", '<span class="{}">{}</span>', (("comment" * line.startswith("#"), line) for line in lines)
+        "\n", '<span class="{}">{}</span>', (("comment" * line.startswith("#"), line) for line in lines[:most])
     )
-    return {"lines": set_back, "text": "\n".join(lines)}
+    return {"lines": set_back, "text": "\n".join(lines) if most is None or len(lines) <= most else ""}
 
 
 @register.inclusion_tag("parts/diff.html")

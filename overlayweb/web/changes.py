@@ -7,25 +7,43 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain.lifecycle import ChangeStatus
 from overlayweb.domain.planners import KINDS
+from overlayweb.domain.plans import Effect, Plan
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.models import ChangeRequest
 from overlayweb.services import approvals, changes, installation, seeing
 from overlayweb.services.changes import Recheck
-from overlayweb.web import access, frame
+from overlayweb.web import access, frame, listing
 from overlayweb.web.change_forms import ApproveForm, RejectForm
 from overlayweb.web.kinds import LOOKS
+from overlayweb.web.listing import Listing
 
 CONFLICT = 409
 UNPROCESSABLE = 422
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def change(request: HttpRequest, pk: int) -> HttpResponse:
-    """Everything that a reviewer decides by, and the buttons."""
-    return _page(request, _get_change(request, pk))
+    """Everything that a reviewer decides by, and the buttons; filtered and turned over, the list of services alone."""
+    found = _get_change(request, pk)
+    if not listing.is_fragment(request):
+        return _page(request, found)
+    plan = found.plan_record.plan()
+    rows = {"change": found, "plan": plan, "listing": _services(request, plan)}
+    return render(request, "parts/planned_rows.html", rows)
+
+
+@require_safe
+def change_commands(request: HttpRequest, pk: int) -> HttpResponse:
+    """The commands that do the same by hand, as a text file."""
+    lines = _get_change(request, pk).plan_record.plan().commands
+    answer = HttpResponse("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="change-{pk}-commands.txt"'
+    return answer
 
 
 @require_POST
@@ -89,9 +107,11 @@ def _page(
     request: HttpRequest, found: ChangeRequest, *, form: Any = None, refusal: str = "", status: int = 200
 ) -> HttpResponse:
     person = access.signed_in(request)
+    plan = found.plan_record.plan()
     page = {
         "change": found,
-        "plan": found.plan_record.plan(),
+        "plan": plan,
+        "listing": _services(request, plan),
         "look": LOOKS[found.kind],
         "verdict": approvals.verdict(change=found, person=person),
         "recheck": _recheck(found),
@@ -104,6 +124,18 @@ def _page(
         "refusal": refusal,
     }
     return render(request, "change.html", page, status=status)
+
+
+def _services(request: HttpRequest, plan: Plan) -> Listing:
+    """One page of what the plan does to services, of those that the text finds."""
+    asked = listing.wanted(request, kinds=(), orders=())
+    text = asked.text.lower()
+    rows = [effect for effect in plan.longest_dark if text in _words(effect)] if text else plan.longest_dark
+    return listing.listing(request, asked, rows, kinds=())
+
+
+def _words(effect: Effect) -> str:
+    return " ".join([effect.service_name, effect.stack, *map(str, effect.ports)]).lower()
 
 
 def _recheck(found: ChangeRequest) -> Recheck | None:

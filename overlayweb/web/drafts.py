@@ -1,9 +1,10 @@
 """A change on its way to being asked for: what was typed, and the plan as it would be."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.forms import BoundField
 
@@ -16,26 +17,29 @@ from overlayweb.domain import (
     repair_plans,
     standings,
 )
-from overlayweb.domain.plans import Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
-from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.domain.plans import Effect, Finding, IngressPlan, IngressRequest, IngressSettings, Level, Request
+from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, reserved_ranges
 from overlayweb.services import changes, drifts, repairs, seeing
 from overlayweb.web import meshes
-from overlayweb.web.ingress_forms import SETTINGS, IngressForm, initial_of
+from overlayweb.web.ingress_forms import SETTINGS, STRATEGIES, IngressForm, StrategyField, carried, initial_of
+from overlayweb.web.listing import ROWS_PER_PAGE
 from overlayweb.web.meshes import Hanging, NodeRow
 
 NO_CHANGE = "no-change"
-CALM = (None, "", "automatic")
-"""What the field of a strategy holds that nobody chose."""
+MOST = 100
+"""So many services are shown at once with their strategies; a filter finds the rest."""
+
+
+F = TypeVar("F", BoundField, StrategyField)
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Generic[F]):
     """One field of the form with what the plan says beside it."""
 
-    field: BoundField
+    field: F
     findings: tuple[Finding, ...]
-    service: Service | None = None
 
     @property
     def refused(self) -> bool:
@@ -60,7 +64,7 @@ class Draft:
     replaces: ChangeRequest | None = None
 
     @cached_property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, Row[BoundField]]:
         """The settings' fields by name."""
         return {name: Row(self.form[name], self._beside(name)) for name in (*SETTINGS, "reason")}
 
@@ -93,10 +97,42 @@ class Draft:
         return meshes.hanging(self.swarm, found) if self.swarm and found and self.repairs else []
 
     @cached_property
-    def services(self) -> list[Row]:
-        """The published services with their strategies; a repair chooses by itself."""
-        found = self.swarm.published_services if self.swarm and not self.repairs else ()
-        return [Row(self.form.strategy_field(s), self._weighty(s.id), s) for s in found]
+    def strategies(self) -> list[Row[StrategyField]]:
+        """At most :data:`MOST` services with their strategies: refused ones first, then those chosen by hand, by name.
+
+        Of those that the text finds, and all that cannot be read. A repair chooses by itself.
+        """
+        text = self.form.text.lower()
+        found = [row for row in self.form.strategies if text in row.service.name.lower() or row.errors]
+        blocked = {f.subject for f in self._findings if f.about == "service" and f.level is Level.BLOCKER}
+        first = sorted(found, key=lambda row: (not row.errors and row.service.id not in blocked, not row.chosen))
+        return self._with_findings(first[:MOST])
+
+    @property
+    def on_the_page(self) -> list[Row[StrategyField]]:
+        """The services whose strategies the page that asks shows."""
+        return self._with_findings(row for row in self.form.strategies if row.html_name in self.form.data)
+
+    @cached_property
+    def others(self) -> list[StrategyField]:
+        """The services chosen by hand that are not among those shown; the form carries them along."""
+        shown = {row.field.html_name for row in self.strategies}
+        return [row for row in self.form.strategies if row.chosen and row.html_name not in shown]
+
+    @property
+    def carried(self) -> str:
+        """Their choices in one field."""
+        return carried(self.others)
+
+    @property
+    def ways(self) -> Sequence[tuple[str, str]]:
+        """What can be chosen for a service: (value, word) pairs."""
+        return STRATEGIES
+
+    @property
+    def effects(self) -> Sequence[Effect]:
+        """What happens to the services that are dark for longest: as many as a page of the whole list has."""
+        return self.plan.longest_dark[:ROWS_PER_PAGE] if self.plan else ()
 
     @property
     def blockers(self) -> list[Finding]:
@@ -140,7 +176,8 @@ class Draft:
     @property
     def open_services(self) -> bool:
         """Whether the folded strategies have something to say."""
-        return any(row.refused or row.field.value() not in CALM for row in self.services)
+        chosen = any(field.chosen for field in self.form.strategies)
+        return bool(self.form.text) or chosen or any(row.refused for row in self.strategies)
 
     def forget_missing_reason(self) -> None:
         """While the form is typed, a reason that is not there yet is no mistake."""
@@ -157,13 +194,24 @@ class Draft:
 
     def _beside(self, field: str) -> tuple[Finding, ...]:
         found = self._about("field", field)
-        return tuple(f for f in found if f.level is not Level.NOTICE) if self.unchanged else found
+        return _weighty(found) if self.unchanged else found
 
-    def _weighty(self, service_id: str) -> tuple[Finding, ...]:
-        return tuple(f for f in self._about("service", service_id) if f.level is not Level.NOTICE)
+    def _with_findings(self, fields: Iterable[StrategyField]) -> list[Row[StrategyField]]:
+        return [Row(field, _weighty(self._about("service", field.service.id))) for field in fields]
 
     def _about(self, about: str, subject: str) -> tuple[Finding, ...]:
-        return tuple(f for f in self._findings if f.about == about and f.subject == subject)
+        return tuple(self._by_subject.get((about, subject), ()))
+
+    @cached_property
+    def _by_subject(self) -> Mapping[tuple[str, str], Sequence[Finding]]:
+        found = defaultdict(list)
+        for finding in self._findings:
+            found[finding.about, finding.subject].append(finding)
+        return found
+
+
+def _weighty(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.level is not Level.NOTICE)
 
 
 def start(

@@ -140,6 +140,8 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
 _HANGS = Mark(name="waiting", word="Waiting for the mesh")
+SERVICE_KINDS = (("", "All services"), *((mark.name, mark.word) for mark in _SERVICE_MARKS.values()))
+"""How a long list of services is narrowed: by the name of the mark that each bears."""
 
 
 def job_mark(job: Job) -> Mark:

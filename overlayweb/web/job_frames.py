@@ -1,8 +1,9 @@
 """The job page's changing parts as HTML, each under the id of the element that it replaces."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -34,20 +35,38 @@ class Part:
 
 @dataclass(slots=True)
 class Shown:
-    """What one browser has been sent: the parts by element, and the log up to ``seq``."""
+    """What one browser has been sent: the parts by element, and the log up to ``seq``.
+
+    ``services``: the ids of the services that its page shows, as :func:`narrowed` takes them.
+    """
 
     seq: int
+    services: Collection[str] | None = None
     parts: dict[str, object] = field(default_factory=dict)
 
     def news(self, board: Board) -> list[Part]:
         """The parts that this browser does not show yet; counts them as sent."""
-        fresh = [part for part in parts(board) if self.parts.get(part.element, ...) != part.content]
+        wanted = parts(narrowed(board, self.services))
+        fresh = [part for part in wanted if self.parts.get(part.element, ...) != part.content]
         self.parts.update((part.element, part.content) for part in fresh)
         return fresh
 
 
+def narrowed(board: Board, services: Collection[str] | None) -> Board:
+    """The board with only these services, by their ids; None: with all of them."""
+    if services is None:
+        return board
+    return replace(board, services=tuple(row for row in board.services if row.key in services))
+
+
+def services_of(request: HttpRequest) -> Collection[str] | None:
+    """The ids of the services that the page which asks shows; None where it shows all."""
+    named = request.GET.get("services")
+    return None if named is None else frozenset(named.split(","))
+
+
 def parts(board: Board) -> list[Part]:
-    """Every changing part of the page, in its order; the services are one part each, as there may be a thousand."""
+    """Every changing part of the page, in its order; the services are one part each, as they change one by one."""
     whole = (
         Part(element="job-said", template="job_parts.html#said", content=board.said),
         Part(element="job-state", template="job_parts.html#state", content=board.state),
@@ -84,7 +103,7 @@ def lines(events: Sequence[Event]) -> str:
 
 
 def page(*, job: Job, board: Board) -> Mapping[str, object]:
-    """The context of the whole page, with the newest lines of the log."""
+    """The context of the whole page beside its list of services, with the newest lines of the log."""
     newest = list(job.events.order_by("-seq")[:BATCH])[::-1]
     return {
         "job": job,

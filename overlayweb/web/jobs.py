@@ -13,14 +13,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, JobStatus
 from overlayweb.models import Approval, Event, Job
 from overlayweb.services import jobs as job_service
 from overlayweb.services.jobs import NotPossibleError
-from overlayweb.web import access, frame, job_board, job_clocks, job_frames, job_restarts
+from overlayweb.web import access, frame, job_board, job_clocks, job_frames, job_restarts, listing
 from overlayweb.web.job_board import Board
 from overlayweb.web.job_clocks import Clock, Mark
+from overlayweb.web.listing import Listing
 
 ENDED_SHOWN = 20
 LINES_PER_PAGE = 500
@@ -66,19 +68,25 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@vary_on_headers("HX-Request")
 def job(request: HttpRequest, pk: int) -> HttpResponse:
-    """``/jobs/<pk>/``: one job, whole, as it is now."""
-    found = _job(pk)
+    """``/jobs/<pk>/``: one job, whole, as it is now; of its services one page, which is also asked for alone."""
+    found, board = _job(pk), _board(pk)
+    services = {"job": found, "listing": _services(request, board)}
+    if listing.is_fragment(request):
+        return render(request, "job.html#found", services)
     frame.remember(request, found.cluster)
-    return render(request, "job.html", job_frames.page(job=found, board=_board(pk)))
+    return render(request, "job.html", {**job_frames.page(job=found, board=board), **services})
 
 
 @require_GET
 def job_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """``/jobs/<pk>/live?after=seq``: the changing parts and the lines after ``seq``, for pages without a stream."""
+    """``/jobs/<pk>/live?after=seq&services=id,id``: the changing parts, of services those named or all, and the lines
+    after ``seq``: for pages without a stream.
+    """
     after = request.GET.get("after", "")
     seq = int(after) if after.isascii() and after.isdigit() else 0
-    board = _board(pk)
+    board = job_frames.narrowed(_board(pk), job_frames.services_of(request))
     events = job_frames.read_events(job_id=pk, after=seq)
     response = render(request, "job_parts.html#live", {"board": board, "events": events, "now": timezone.now()})
     response.headers["Cache-Control"] = "no-store"
@@ -147,6 +155,18 @@ def _board(pk: int) -> Board:
         return job_board.read(job_id=pk)
     except Job.DoesNotExist as error:
         raise Http404 from error
+
+
+def _services(request: HttpRequest, board: Board) -> Listing:
+    """One page of the job's services, of those that the address asks for."""
+    asked = listing.wanted(request, kinds=job_board.SERVICE_KINDS, orders=())
+    text = asked.text.lower()
+    rows = [
+        row
+        for row in board.services
+        if text in f"{row.name} {row.stack} {row.ports}".lower() and asked.kind in ("", row.mark.name)
+    ]
+    return listing.listing(request, asked, rows, kinds=job_board.SERVICE_KINDS)
 
 
 def _ask(request: HttpRequest, pk: int, service: Callable[..., None], said: str) -> HttpResponse:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from django.forms import BoundField
+
 from overlayweb.domain import init_plans, join_plans, membership
 from overlayweb.domain.init_plans import InitPlan
 from overlayweb.domain.join_plans import EngineJoin, JoinPlan
@@ -40,7 +42,7 @@ class Draft:
     replaces: ChangeRequest | None = None
 
     @cached_property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, Row[BoundField]]:
         """The fields by name."""
         return Sheet(self.form, self.findings).rows
 

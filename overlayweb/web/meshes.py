@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import decoding
 from overlayweb.domain.addresses import wanted_swarm_tasks
-from overlayweb.domain.decoding import Decoded
 from overlayweb.domain.mesh import Mesh, NodeMesh, Presence
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
 
@@ -32,13 +30,12 @@ class NodeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hanging:
-    """A published service below its strength. ``said``: what Swarm says, or ""; ``cause``: what that means."""
+    """A published service below its strength. ``said``: what Swarm says, or ""."""
 
     service: Service
     running: int
     wanted: int
     said: str
-    cause: Decoded | None
 
 
 def nodes(swarm: Swarm, mesh: Mesh) -> list[NodeRow]:
@@ -65,7 +62,7 @@ def _hanging(swarm: Swarm, mesh: Mesh) -> Iterator[Hanging]:
         wanted, running = wanted_swarm_tasks(swarm=swarm, service=service), len(swarm.running_on(service.id))
         if running < wanted:
             said = _said(swarm.tasks_of(service.id)) or ("It stays in NEW." if service.id in mesh.waiting else "")
-            yield Hanging(service=service, running=running, wanted=wanted, said=said, cause=decoding.decode(said))
+            yield Hanging(service=service, running=running, wanted=wanted, said=said)
 
 
 def _said(swarm_tasks: Sequence[SwarmTask]) -> str:

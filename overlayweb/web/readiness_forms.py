@@ -183,7 +183,7 @@ class Sheet:
     findings: tuple[Finding, ...]
 
     @property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, Row[forms.BoundField]]:
         """The fields by name."""
         return {name: Row(self.form[name], self._beside(name)) for name in self.form.fields}
 

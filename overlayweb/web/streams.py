@@ -56,7 +56,7 @@ async def job_stream(request: HttpRequest, pk: int) -> HttpResponseBase:
     if _open[visitor.user_id] >= STREAMS_PER_PERSON:
         said = f"You have {STREAMS_PER_PERSON} live pages open already. Close one of them."
         return HttpResponse(said, status=HTTPStatus.TOO_MANY_REQUESTS, content_type="text/plain; charset=utf-8")
-    messages = _messages(pk, visitor, after=_after(request))
+    messages = _messages(pk, visitor, Shown(seq=_after(request), services=job_frames.services_of(request)))
     response = StreamingHttpResponse(messages, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back until its buffer is full
@@ -82,9 +82,8 @@ def _after(request: HttpRequest) -> int:
     return int(said) if said.isascii() and said.isdigit() else 0
 
 
-async def _messages(job_id: int, visitor: Visitor, *, after: int) -> AsyncIterator[str]:
+async def _messages(job_id: int, visitor: Visitor, shown: Shown) -> AsyncIterator[str]:
     """All that is sent: what was missed and the whole state, then what is new, heartbeats, and why it ends."""
-    shown = Shown(seq=after)
     authorised = time.monotonic()
     with _counted(visitor.user_id):
         async with watches.follow(job_id) as watch:

@@ -36,10 +36,14 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def _complains(message: ConsoleMessage) -> bool:
-    """An error, but for what htmx says of a request that was under way when the page was left."""
-    left = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
-    return message.type == "error" and not message.text.startswith(left)
+def complains(message: ConsoleMessage) -> bool:
+    """An error or a warning, but for what htmx says of a request whose answer nobody waits for any more.
+
+    It ends one itself where more is typed before the answer is there (``hx-sync="this:replace"``), and the browser
+    where the page is left; either it calls an error. An answer that is one, such as 500, it calls another.
+    """
+    given_up = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
+    return message.type in ("error", "warning") and not message.text.startswith(given_up)
 
 
 def _launch(playwright: Playwright) -> Browser:
@@ -110,7 +114,7 @@ def person(browser: Browser, name: str, *, width: int = 1440, height: int = 900)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if _complains(m) else None)
+    page.on("console", lambda m: complaints.append(f"{m.text} {m.location['url']}") if complains(m) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield Person(name, page, complaints)

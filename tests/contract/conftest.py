@@ -26,24 +26,30 @@ _SIMULATED = [
 _REAL = pytest.param("lab", id="real", marks=pytest.mark.requires("dockerd", "root"))
 
 
-@pytest.fixture(scope="session", params=[*_SIMULATED, _REAL])
+@pytest.fixture(scope="module", params=[*_SIMULATED, _REAL])
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
-    """A Swarm as the last test left it."""
+    """A Swarm as the last test left it that only looked."""
     if request.param == "lab":
         lab: Lab = request.getfixturevalue("lab")
         made = LabGround(lab, BY_RELEASE[os.environ.get(ENGINE_VARIABLE) or INSTALLED])
         made.reset()
         yield made
+        made.clear()  # for whoever has the engines next
     else:
         yield from _simulated(request.param, FACTS[request.param])
 
 
+@pytest.fixture(autouse=True)
+def _cleared(request: pytest.FixtureRequest) -> None:
+    if "ground" in request.fixturenames:
+        request.getfixturevalue("ground").clear()
+
+
 @pytest.fixture
 def fresh(ground: Ground) -> Iterator[Ground]:
-    """An empty Swarm, and an empty one for whoever comes next: a wedge is not their matter."""
-    ground.reset()
+    """An empty Swarm to do something on, which the next test does not find: a wedge is not its matter."""
     yield ground
-    ground.reset()
+    ground.used = True
 
 
 def _simulated(engine: str, facts: Facts) -> Iterator[Ground]:

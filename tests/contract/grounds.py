@@ -21,10 +21,14 @@ NODES = ("node1", "node2", "node3")
 
 
 class Ground(ABC):
-    """A Swarm of three nodes. Times are given in its own seconds, which a simulated Swarm lets pass faster."""
+    """A Swarm of three nodes. Times are given in its own seconds, which a simulated Swarm lets pass faster.
+
+    ``used``: a test that had it for itself is over.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self.used = False
 
     @property
     @abstractmethod
@@ -35,9 +39,15 @@ class Ground(ABC):
     def url(self, node: str) -> str:
         """Where a node's engine is reached, ``unix://…``."""
 
+    def clear(self) -> None:
+        """Give back an empty Swarm where this one was used."""
+        if self.used:
+            self.reset()
+
     def reset(self) -> None:
         """Give back an empty Swarm whose fresh ingress is on every node."""
         self.renew()
+        self.used = False
         self.until(lambda: all(map(self._has_ingress, NODES)), "the ingress to be on every node")
 
     @abstractmethod

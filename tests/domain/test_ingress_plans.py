@@ -6,7 +6,7 @@ import pytest
 
 from overlayweb.domain import ingress_plans
 from overlayweb.domain.addresses import ReservedRange
-from overlayweb.domain.estimates import Measured, Timings
+from overlayweb.domain.estimates import Measured, ServiceHistory, Timings
 from overlayweb.domain.ingress_settings import settings_of
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.swarm import IpamConfig, Mode, Swarm
@@ -56,6 +56,22 @@ def test_before_and_after_with_the_gateway_filled_in() -> None:
         subnet="10.11.0.0/16", gateway="10.11.0.1", mtu=1450, labels=(("a", "1"), ("b", "2"))
     )
     assert (plan.kind, plan.cluster_id, plan.ingress_id) == ("ingress_rebuild", "swarm1", INGRESS_ID)
+
+
+def test_plans_of_one_observation_are_those_of_fresh_ones() -> None:
+    """What was worked out for one request, pace or history is not taken for another's."""
+    swarm = make_swarm(services=[make_service("a"), make_service("b", published=(8081,))])
+    requests = [make_request(strategies={"id-a": way}) for way in (Strategy.STOP, Strategy.UNPUBLISH, Strategy.STOP)]
+    slow = ServiceHistory(service_id="id-b", drain_seconds=(33.0,))
+    for request in requests:
+        for timings in (Timings(), Timings(stop_overhead=Measured(9.0)), Timings(create=Measured(7.0))):
+            for history in ([], [slow]):
+                known, fresh = (
+                    ingress_plans.build(swarm=seen, request=request, timings=timings, history=history)
+                    for seen in (swarm, replace(swarm))
+                )
+                assert known == fresh
+                assert known.commands == fresh.commands
 
 
 def test_a_typed_gateway_stays() -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from overlayweb.domain import ingress_plans, mesh, planners, repair_plans
+from overlayweb.domain import glance, ingress_plans, mesh, planners, repair_plans
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.mesh import Presence
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.swarm import Mode, Network, NodeView, Service, Swarm, SwarmTask
 from tests.domain.builders import (
+    INGRESS_ID,
     NOW,
     make_ingress,
     make_network,
@@ -218,6 +219,22 @@ def test_what_keeps_containers_on_one_of_the_two_forbids_the_repair() -> None:
     assert [f.code for f in plan_of(twice(nodes=away)).blockers] == ["node-not-ready"]
     assert [f.code for f in plan_of(twice(nodes=paused, services=[agent])).blockers] == ["node-paused"]
     assert plan_of(twice(nodes=away, swarm_tasks=[])).blockers == ()
+
+
+def test_of_thousands_of_services_a_few_show_what_is_wrong_and_are_named() -> None:
+    """Each page bears the headline, and the plan the evidence."""
+    services = [make_service(f"svc{n:02}", published=(8000 + n,)) for n in range(30)]
+    gone = [make_swarm_task(s, network_ids=("removed",)) for s in services]
+    found = mesh.recognise(make_swarm(services=services, swarm_tasks=gone))
+    assert len(found.stale_nodes[0].evidence) == mesh.ENOUGH
+    stuck = [task for service in services for task in waiting(service)]
+    hangs = make_swarm(
+        services=[*services, make_service("well", vips=((INGRESS_ID, "10.0.0.9/24"),))], swarm_tasks=stuck
+    )
+    assert "svc09 and 20 others an address" in glance.headline(hangs, mesh.recognise(hangs))
+    bare = make_swarm(services=services, ingress=None)
+    said = [finding.message for finding in ingress_plans.build(swarm=bare, request=make_request()).findings]
+    assert any("svc19, 10 more. This plan" in message for message in said)
 
 
 def test_a_node_that_is_stale_besides_is_restarted_first() -> None:

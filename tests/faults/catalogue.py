@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tests.faults.nursery import Report
-from tests.faults.scenario import CALL_FAULTS, UNCOMMITTED, Deed, Scenario
+from tests.faults.scenario import CALL_FAULTS, READ_FAULTS, UNCOMMITTED, Deed, Scenario
 
 
 class Plays(Protocol):
@@ -118,10 +118,12 @@ def freezes(found: Way, indexes: Iterable[int] | None = None) -> Iterator[Scenar
             yield found.scenario(Deed(kind="freeze" if index % 2 else "freeze_long", after=index))
 
 
-def calls(found: Way, kinds: Sequence[str] = CALL_FAULTS, indexes: Iterable[int] | None = None) -> Iterator[Scenario]:
-    """Each call going wrong in each way."""
+def calls(found: Way, indexes: Iterable[int] | None = None) -> Iterator[Scenario]:
+    """Each call going wrong in each way that makes a difference to it."""
     for index in range(len(found.points)) if indexes is None else indexes:
-        if found.points[index].startswith("before "):
+        label = found.points[index]
+        if label.startswith("before "):
+            kinds = READ_FAULTS if label.startswith(_POLLS) else CALL_FAULTS
             yield from (found.scenario(Deed(kind="call", after=index, what=kind)) for kind in kinds)
 
 

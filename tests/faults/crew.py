@@ -19,6 +19,7 @@ from overlayweb.workflows.registry import WORKFLOWS
 from tasks import jobs as celery_tasks
 from tests.faults import stage
 from tests.faults.points import Points, kind_of
+from tests.faults.scenario import Scenario
 from tests.faults.timeline import Shared, SharedClock
 
 FAILED = 13
@@ -57,15 +58,13 @@ def start_engine(simulation: Simulation, *, shared: Shared, folder: Path) -> int
     return fork(serve)
 
 
-def start_worker(
-    job_id: int, *, name: str, shared: Shared, epoch: datetime, folder: Path, record: bool, silent: bool
-) -> int:
+def start_worker(job_id: int, *, name: str, shared: Shared, epoch: datetime, folder: Path, scenario: Scenario) -> int:
     """A worker that takes one message: the product's own Celery task, with points at which it can be stopped."""
-    points = Points(shared=shared, worker=name, record=folder / "points.txt" if record else None)
-    clock = SharedClock(shared=shared, epoch=epoch)
+    points = Points(shared=shared, worker=name, record=folder / "points.txt" if scenario.record else None)
+    clock = SharedClock(shared=shared, epoch=epoch, stride=scenario.stride)
 
     def reach(url: str) -> connection.DockerEngine:
-        limit = SILENT_SECONDS if silent else PATIENT_SECONDS
+        limit = SILENT_SECONDS if scenario.waits_for_silence else PATIENT_SECONDS
         return connection.connect(connection.Endpoint(url=url), timeout_seconds=limit, now=clock.now)
 
     def connect(cluster: Cluster) -> connection.DockerEngine:

@@ -186,8 +186,7 @@ class Run:
             shared=self.shared,
             epoch=self.template.epoch,
             folder=self.folder,
-            record=self.scenario.record,
-            silent=self.scenario.waits_for_silence,
+            scenario=self.scenario,
         )
         self._pids.add(pid)
         return pid, name

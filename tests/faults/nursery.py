@@ -58,8 +58,9 @@ class Nursery:
             OVERLAYWEB_SECRET_KEY="only-for-tests-" * 4,
         )
         django.setup()
-        from tests.faults import templates
+        from tests.faults import templates, verdict
 
+        self._problems = verdict.problems
         self._folder = folder
         (folder / "stages").mkdir()
         self._templates = templates.Templates(folder / "stages")
@@ -86,7 +87,6 @@ class Nursery:
             shutil.rmtree(folder)
 
     def _play(self, scenario: "Scenario", template: "Template", folder: Path) -> None:
-        from tests.faults import verdict
         from tests.faults.director import Run
 
         began = time.monotonic()
@@ -96,7 +96,7 @@ class Nursery:
         report = Report(scenario=scenario.to_json())
         try:
             story = run.play()
-            report.problems = story.problems or verdict.problems(run)
+            report.problems = story.problems or self._problems(run)
             report.status, report.outcome, report.done = story.status, run.job().outcome, story.done
             report.visits, report.resumed_after = story.visits, story.resumed_after
             report.told = [*map(str, run.job().events.order_by("seq"))] if report.problems else []

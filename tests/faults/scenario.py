@@ -8,8 +8,13 @@ from typing import Any
 UNCOMMITTED = "writing"
 """Points whose label begins so lie inside a transaction: nobody else can write to the database meanwhile."""
 
-CALL_FAULTS = ("slow", "reset", "timeout", "cut", "500", "503", "lost", "lost_timeout")
-"""What can happen to a call. ``lost``: carried out, the answer lost; ``lost_timeout``: likewise, without an end."""
+READ_FAULTS = ("slow", "reset", "timeout", "cut", "500", "503")
+"""What can happen to a call that changes nothing."""
+CALL_FAULTS = (*READ_FAULTS, "lost", "lost_timeout")
+"""What can happen to a call. ``lost``: carried out, the answer lost; ``lost_timeout``: likewise, without an end.
+
+To a read the two are what ``reset`` and ``timeout`` are.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +36,16 @@ class Deed:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A stage by its name, what happens there, and what the person asked for."""
+    """A stage by its name, and what happens there. ``record``: write the points down that a worker passes.
+
+    ``stride``: whoever sleeps for less oversleeps to so many seconds, as on a loaded machine: ten looks a second see
+    little more than one, and cost ten times as much.
+    """
 
     stage: str
     deeds: tuple[Deed, ...] = ()
     record: bool = False
+    stride: float = 1.0
 
     def to_json(self) -> str:
         """One line of text."""
@@ -65,7 +75,7 @@ def of_seed(seed: int) -> Scenario:
     deeds = [_deed(chance, stage) for _ in range(chance.choice([1, 2, 2, 3, 3, 3]))]
     if chance.random() < _WISH:
         deeds.insert(chance.randrange(len(deeds) + 1), Deed(kind="cancel", after=_after(chance)))
-    return Scenario(stage=stage, deeds=tuple(deeds))
+    return Scenario(stage=stage, deeds=tuple(deeds), stride=chance.choice(_STRIDES))
 
 
 _STAGES = {
@@ -82,6 +92,7 @@ _STAGES = {
 _EVERYWHERE = ("web", "agent", "inner")
 _SERVICES = {"stop": (*_EVERYWHERE, "slow"), "unpublish": (*_EVERYWHERE, "slow"), "replace": (*_EVERYWHERE, "worker")}
 _WISH = 0.2
+_STRIDES = (0.4, 1.0, 2.5)
 _WEIGHTS = {
     "kill": 5,
     "freeze": 2,

@@ -102,6 +102,7 @@ class EngineHouse:
         self._simulation = simulation
         self._shared = shared
         self._folder = folder
+        self._database: sqlite3.Connection | None = None
         simulation.clock = EngineClock(shared)
         world = simulation.world
         changes = [(world, verb) for verb in CHANGES] + [(world.boxes, verb) for verb in MOVES]
@@ -141,8 +142,11 @@ class EngineHouse:
         path = database_path(self._folder)
         if not path.exists():
             return -1
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as found:
-            return int(found.execute("SELECT count(*) FROM overlayweb_jobservice").fetchone()[0])
+        if self._database is None:
+            self._database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        # Read to its end: else it keeps a lock.
+        ((count,),) = self._database.execute("SELECT count(*) FROM overlayweb_jobservice")
+        return int(count)
 
 
 def socket_path(folder: Path) -> Path:

@@ -13,9 +13,6 @@ from datetime import datetime, timedelta
 from overlayweb.simulator.clock import Clock as SimulatorClock
 from overlayweb.workflows.clock import Clock
 
-STRIDE_SECONDS = 0.4
-"""Whoever sleeps for less oversleeps to this: a machine may, and ten polls a second show no more than two."""
-
 _SECONDS, _GAP, _PASSED, _SLOW, _LABEL = 0, 8, 16, 24, 32
 _LABEL_BYTES = 200
 _LOOK_AGAIN = 0.005
@@ -127,10 +124,14 @@ class _Heart:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedClock(Clock):
-    """The worker's clock on the shared time, which shows ``epoch`` at second 0."""
+    """The worker's clock on the shared time, which shows ``epoch`` at second 0.
+
+    Whoever sleeps for less than ``stride`` seconds oversleeps to that, as on a loaded machine.
+    """
 
     shared: Shared
     epoch: datetime
+    stride: float
     _heart: _Heart = field(default_factory=_Heart)
 
     def now(self) -> datetime:
@@ -143,7 +144,7 @@ class SharedClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Let time pass; a heartbeat that is due meanwhile comes at its moment."""
-        until = self.shared.seconds + max(seconds, STRIDE_SECONDS)
+        until = self.shared.seconds + max(seconds, self.stride)
         while (due := self._heart.due) is not None and due <= until:
             self.shared.seconds = max(due, self.shared.seconds)
             self._heart.beat()

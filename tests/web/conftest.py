@@ -1,5 +1,7 @@
 """The cast: Ana asks, Ben approves (reviewer), Clara administers, Rui reads (reader); a visitor is signed out."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -9,7 +11,7 @@ from overlayweb.domain.policy import ApprovalMode, Role
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import Account, ChangeRequest, Cluster, Installation, codec
 from overlayweb.services import changes
-from tests.domain.builders import make_ingress, make_network, make_request, make_service, make_swarm
+from tests.domain.builders import make_ingress, make_network, make_node, make_request, make_service, make_swarm
 
 PASSWORD = "a quiet long word"
 
@@ -90,6 +92,18 @@ def cluster(db: None, swarm: Swarm) -> Cluster:
     return Cluster.objects.create(
         name="prod", endpoint="tcp://10.2.0.11:2376", created_at=now, observation=codec.dump(swarm), observed_at=now
     )
+
+
+@pytest.fixture
+def wide(cluster: Cluster, swarm: Swarm) -> Cluster:
+    """Three managers and 1,197 workers, 1,500 encrypted overlays of a larger MTU than engines are known to have."""
+    nodes = [make_node(f"node{n:04}", address=f"10.{n >> 8}.{n & 255}.1", leader=n == 0) for n in range(1200)]
+    roles = [replace(node, role="manager" if n < 3 else "worker") for n, node in enumerate(nodes)]
+    blocks = [f"10.{n >> 8}.{n & 255}.0/24" for n in range(1500)]
+    networks = [make_network(f"net{n:04}", block, encrypted=True, mtu="9000") for n, block in enumerate(blocks)]
+    many = replace(swarm, nodes=tuple(roles), networks=tuple(networks))
+    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(many))
+    return cluster
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import uvicorn
 from django.conf import settings
@@ -152,13 +153,23 @@ def session_of(person: User) -> str:
 
 
 def open_stream(
-    server: Server, job_id: int, session: str, *, after: int | None = None, last: int | None = None
+    server: Server,
+    job_id: int,
+    session: str,
+    *,
+    after: int | None = None,
+    last: int | None = None,
+    services: str | None = None,
 ) -> Stream:
-    """Open a job's stream as a browser does. ``after`` stands in the address, ``last`` is ``Last-Event-ID``."""
+    """Open a job's stream as a browser does. ``after`` and ``services`` stand in the address, ``last`` is
+    ``Last-Event-ID``.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT)
     headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}", "Accept": "text/event-stream"}
     if last is not None:
         headers["Last-Event-ID"] = str(last)
-    query = "" if after is None else f"?after={after}"
-    connection.request("GET", f"/jobs/{job_id}/stream{query}", headers=headers)
+    query = urlencode(
+        {key: value for key, value in {"after": after, "services": services}.items() if value is not None}
+    )
+    connection.request("GET", f"/jobs/{job_id}/stream?{query}", headers=headers)
     return Stream(connection.getresponse(), connection)

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from django.utils import timezone
+from playwright.sync_api import APIResponse, Browser, Error, Locator, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.domain.connect_plans import ConnectPlan
@@ -14,6 +16,8 @@ from overlayweb.domain.network_plans import CreatePlan
 from overlayweb.domain.plans import IngressPlan
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.models import ChangeRequest, Cluster, Job
+from tests.browser.people import complains
+from tests.domain.builders import make_service, make_swarm
 from tests.web import wedges
 from tests.web.conftest import PASSWORD
 
@@ -22,6 +26,8 @@ pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transactio
 FORM = "/clusters/prod/ingress/customise"
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
+REFUSED = re.compile(r"\b(401|403|422)\b")
+"""A browser says of every refusal that it is one; what the page says of it is tested."""
 PATHS = (
     *("/", "/clusters/prod/", "/clusters/prod/ingress/", FORM, "/clusters/add", "/clusters/prod/reserved", "/people"),
     *("/clusters/prod/ingress/repair", "/clusters/prod/nodes", "/clusters/prod/edit", "/history/", "/jobs/"),
@@ -36,9 +42,6 @@ PATHS = (
     *("/clusters/prod/readiness/", *(f"/clusters/prod/readiness/{page}" for page in ("join", "bridge"))),
 )
 
-LEFT = ("htmx:afterRequest", "htmx:sendAbort", "htmx:sendError")
-"""What htmx says of a request that was under way when the page was left."""
-
 
 @contextmanager
 def window(
@@ -52,11 +55,11 @@ def window(
     cookie = client.cookies["overlayweb_session"]
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
     page = context.new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with closing(context):
         yield page
-    assert [said for said in complaints if not said.startswith(LEFT) and "401" not in said and "403" not in said] == []
+    assert [said for said in complaints if not REFUSED.search(said)] == []
 
 
 def test_verdicts_and_plan_follow_what_is_typed(
@@ -172,6 +175,8 @@ def test_menus_work_by_keyboard(browser: Browser, live_server: LiveServer, clust
 def test_no_page_breaks_the_policy_or_the_width(
     browser: Browser, live_server: LiveServer, change: ChangeRequest, as_administrator: Client, *, phone: bool
 ) -> None:
+    back = timezone.now()
+    Cluster.objects.update(observed_at=back, was_away_since=back - timedelta(seconds=9), back_at=back)
     with window(browser, live_server, as_administrator, phone=phone) as page:
         for path in (*PATHS, f"/changes/{change.pk}/", f"/changes/{change.pk}/again"):
             answer = page.goto(path)
@@ -276,6 +281,55 @@ def test_networks_are_made_connected_and_replaced_by_keyboard(
     assert (after.name, after.subnets[0].subnet) == ("backend-wide", "10.44.0.0/22")
 
 
+def test_of_many_services_some_are_found_and_chosen_by_keyboard(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    services = [make_service(f"shop_svc{n:03}", published=(10_000 + n,)) for n in range(150)]
+    wedges.see(cluster, make_swarm(services=services))
+    with window(browser, live_server, as_author) as page:
+        open_by_keyboard(page, FORM)
+        tab_to(page, page.get_by_label("Subnet"))
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("10.11.0.0/16")
+        tab_to(page, page.locator("summary", has_text="How each of the 150 services is taken off"))
+        page.keyboard.press("Enter")
+        for found, key in (("svc149", "shop_svc149"), ("svc077", "shop_svc077")):
+            find = page.get_by_label("Find a service")
+            find.focus()
+            page.keyboard.press("ControlOrMeta+a")
+            page.keyboard.type(found)
+            expect(page.locator(".strategy label")).to_have_text([key])
+            expect(find).to_be_focused()
+            tab_to(page, page.get_by_label(key))
+            page.keyboard.press("ArrowDown")
+            expect(page.get_by_label(key)).to_have_value("stop")
+        expect(page.locator("#strategies")).to_contain_text("1 more is chosen by hand")
+        ask(page)
+    plan = IngressPlan.of(ChangeRequest.objects.get().plan_record.plan())
+    assert dict(plan.request.strategies) == {"id-shop_svc077": "stop", "id-shop_svc149": "stop"}
+
+
+def test_a_choice_made_while_other_rows_are_on_their_way_is_kept(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    services = [make_service(f"shop_svc{n:03}", published=(10_000 + n,)) for n in range(150)]
+    wedges.see(cluster, make_swarm(services=services))
+    held: list[tuple[Route, APIResponse]] = []
+    with window(browser, live_server, as_author) as page:
+        page.goto(FORM)
+        page.locator("summary", has_text="How each of").click()
+        page.route("**/ingress/preview", lambda route: held.append((route, route.fetch())), times=1)
+        page.get_by_label("Find a service").fill("svc149")
+        while not held:
+            page.wait_for_timeout(20)
+        page.get_by_label("shop_svc007").select_option("stop")
+        with suppress(Error):  # nobody waits for it any more
+            held[0][0].fulfill(response=held[0][1])
+        expect(page.locator(".strategy label")).to_have_text(["shop_svc149"])
+        expect(page.locator("#strategies")).to_contain_text("1 more is chosen by hand")
+        expect(page.locator("input[name=chosen]")).to_have_value("id-shop_svc007=stop")
+
+
 def test_a_phone_has_five_entries_and_the_others_under_more(
     browser: Browser, live_server: LiveServer, change: ChangeRequest, as_author: Client
 ) -> None:
@@ -288,3 +342,27 @@ def test_a_phone_has_five_entries_and_the_others_under_more(
         page.get_by_role("link", name="History").click()
         page.wait_for_url("**/history/")
         expect(page.locator("summary", has_text="More")).to_have_attribute("aria-current", "true")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "typed"),
+    [
+        (FORM, "Subnet", "10.10.0.0/16"),
+        ("/clusters/prod/networks/new", "Name", "lake"),
+        ("/clusters/prod/networks/id-backend/replace", "MTU", "1400"),
+    ],
+)
+def test_a_refusal_is_taken_back_when_the_reason_is_typed(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client, path: str, field: str, typed: str
+) -> None:
+    with window(browser, live_server, as_author) as page:
+        page.goto(path)
+        page.get_by_label(field).first.fill(typed)
+        page.get_by_role("button", name="Ask for approval").click()
+        why = page.get_by_label("Why")
+        expect(page.get_by_text("Not asked for")).to_be_visible()
+        expect(why).to_have_attribute("aria-invalid", "true")
+        why.fill("The VPN took it.")
+        expect(page.get_by_text("Not asked for")).to_be_hidden()
+        expect(page.get_by_text("Say why")).to_be_hidden()
+        expect(why).not_to_have_attribute("aria-invalid", "true")

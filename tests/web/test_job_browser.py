@@ -106,6 +106,31 @@ def test_the_page_follows_the_job_to_its_end_without_a_reload(cast: Cast) -> Non
     assert same_document(page)
 
 
+def test_of_many_services_the_page_that_is_open_is_followed(cast: Cast) -> None:
+    cast.job = job_stories.queued(job_stories.cluster("large", services=120))
+    story = job_stories.recorded(cast.job)
+    step = story.begin()
+    page = cast.open()
+    rows = page.locator(".job-services tbody tr")
+    first, second = page.locator("#service-id-app0010"), page.locator("#service-id-app0070")
+    page.get_by_role("link", name="Next").click()
+    expect(second).to_contain_text("Still up")
+    story.take_off(step, ["app0010", "app0070"])
+    expect(second).to_contain_text("Leaving")
+    expect(page.locator("#job-counts")).to_have_text("118 still up, 2 leaving")
+    expect(rows).to_have_count(50)
+    assert same_document(page)
+    page.go_back()
+    expect(first).to_contain_text("Leaving")
+    story.go_dark(step, ["app0010"])
+    expect(first).to_contain_text("Dark")
+    expect(rows).to_have_count(50)
+    page.get_by_label("Show").select_option("Leaving")
+    expect(rows).to_have_count(1)
+    story.go_dark(step, ["app0070"])
+    expect(second).to_contain_text("Dark")
+
+
 def test_it_goes_on_after_the_web_process_was_restarted(cast: Cast) -> None:
     story = job_stories.started(cast.job)
     page = cast.open()

@@ -202,18 +202,6 @@ def test_the_bridges_of_two_nodes_may_have_the_same_addresses(
     assert "overlaps node3's local network builds" in beside(page, "verdict-subnet")
 
 
-@pytest.fixture
-def wide(cluster: Cluster, swarm: Swarm) -> Cluster:
-    """Three managers and 1,197 workers, 1,500 encrypted overlays of a larger MTU than engines are known to have."""
-    nodes = [make_node(f"node{n:04}", address=f"10.{n >> 8}.{n & 255}.1", leader=n == 0) for n in range(1200)]
-    roles = [replace(node, role="manager" if n < 3 else "worker") for n, node in enumerate(nodes)]
-    blocks = [f"10.{n >> 8}.{n & 255}.0/24" for n in range(1500)]
-    networks = [make_network(f"net{n:04}", block, encrypted=True, mtu="9000") for n, block in enumerate(blocks)]
-    many = replace(swarm, nodes=tuple(roles), networks=tuple(networks))
-    Cluster.objects.filter(pk=cluster.pk).update(observation=codec.dump(many))
-    return cluster
-
-
 def test_of_very_many_nodes_a_page_shows_some_and_finds_the_others(as_reader: Client, wide: Cluster) -> None:
     page = as_reader.get(PAGE)
     words = text(page)

@@ -1,5 +1,6 @@
 """The live stream, over a real ASGI server: gapless replay, news without a reload, and ends when it must."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,6 +96,20 @@ def test_only_what_changed_is_sent_again(bell: str, server: Server, job: Job, be
     assert "Leaving" in news
     assert 'id="service-id-shop_api"' not in news
     assert 'id="job-state"' not in news
+
+
+def test_a_page_with_some_services_hears_of_those_alone(bell: str, server: Server, job: Job, ben: User) -> None:
+    story = job_stories.recorded(job)
+    step = story.begin()
+    stream = live.open_stream(server, job.pk, live.session_of(ben), services="id-shop_web")
+    state = stream.until("state").data
+    assert re.findall(r'<tr id="service-id-(\w+)"', state) == ["shop_web"]
+    story.take_off(step, ["shop_api", "shop_web"])
+    news = ""
+    while "1 still up, 2 leaving" not in news:
+        news += stream.until("state").data
+    stream.close()
+    assert set(re.findall(r'<tr id="service-id-(\w+)"', news)) == {"shop_web"}
 
 
 def test_whoever_comes_back_gets_exactly_what_was_missed(bell: str, server: Server, job: Job, ben: User) -> None:

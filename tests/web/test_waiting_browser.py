@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, codec
+from overlayweb.models import Cluster, ReadinessCheck, codec
 from tests.web.test_form_browser import window
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
@@ -81,3 +81,20 @@ def test_a_look_that_was_asked_for_leaves_alone_what_is_typed(
         look_finds(cluster, swarm)
         expect(page.get_by_text("A worker looks at the cluster.")).to_be_hidden()
         expect(page.get_by_label("Why")).to_have_value("A long reason.")
+
+
+def test_a_check_that_goes_on_leaves_alone_what_is_typed(
+    browser: Browser, live_server: LiveServer, wide: Cluster, as_author: Client
+) -> None:
+    ReadinessCheck.objects.create(cluster=wide, asked_at=timezone.now())
+    with window(browser, live_server, as_author) as page:
+        page.goto("/clusters/prod/readiness/")
+        find = page.get_by_label("Find a node")
+        find.press_sequentially("node0777")
+        expect(page.locator("#found").get_by_text("node0001")).to_be_hidden()
+        for _ in range(2):
+            with page.expect_response("**/readiness/**"):
+                pass
+        expect(find).to_have_value("node0777")
+        expect(find).to_be_focused()
+        expect(page.locator("#found").get_by_text("node0001")).to_be_hidden()

@@ -99,7 +99,7 @@ def test_what_docker_takes_in_silence_is_refused_first(rig: Rig, asked: dict[str
 
 
 def test_the_subnet_of_a_local_bridge_is_refused_first(rig: Rig) -> None:
-    """Which of its pools an engine gave to ``docker_gwbridge`` depends on the machine: one that holds a name server is left out."""
+    """Which of its pools an engine gave to ``docker_gwbridge``: one that holds the machine's name server it leaves."""
     (bridge,) = _listed(rig.lab, "docker_gwbridge")["IPAM"]["Config"]
     _refused_first(rig, asked={"subnets": bridge["Subnet"]}, driver="overlay", code="subnet-overlap")
 

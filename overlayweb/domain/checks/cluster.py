@@ -8,6 +8,9 @@ from overlayweb.domain.ingress_settings import MTU_OPTION, VXLAN_IDS_OPTION, res
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import LEFT_NETWORK, Mode, Network, Node
 
+NAMED_AT_MOST = 20
+"""So many services are named; of more the number of the others."""
+
 
 def change(case: Case) -> Iterator[Finding]:
     """A request that asks for what is there already changes nothing, and is refused."""
@@ -25,21 +28,23 @@ def ingress(case: Case) -> Iterator[Finding]:
     """Exactly one ingress, allocated, with nothing that this job could not put back."""
     found = case.swarm.ingress_networks
     if len(found) > 1:
-        names = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))
+        several = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))
         yield on_cluster(
             level=Level.BLOCKER,
             code="ingress-twice",
             case=case,
-            message=f"There are {len(found)} ingress networks: {names}. A rebuild replaces one.",
+            message=f"There are {len(found)} ingress networks: {several}. A rebuild replaces one.",
             remedy="Plan a repair of the routing mesh: it removes all of them and makes one.",
         )
     elif not found and case.services:
-        names = ", ".join(service.name for service in case.services)
+        names = [service.name for service in case.services]
+        more = [f"{len(names) - NAMED_AT_MOST} more"] if len(names) > NAMED_AT_MOST else []
         yield on_cluster(
             level=Level.BLOCKER,
             code="ingress-none-published",
             case=case,
-            message=f"There is no ingress network, and services publish ports through it: {names}. "
+            message=f"There is no ingress network, and services publish ports through it: "
+            f"{', '.join([*names[:NAMED_AT_MOST], *more])}. "
             "This plan would have no way back for them.",
             remedy="Plan a repair of the routing mesh: it creates the ingress and publishes them again.",
         )

@@ -8,7 +8,7 @@ from overlayweb.domain.checks.case import Case, on_service
 from overlayweb.domain.plans import Finding, Level, Strategy
 from overlayweb.domain.ports import INGRESS_MODE
 from overlayweb.domain.specs import ports_of
-from overlayweb.domain.swarm import SELF_LABEL, Mode, Service
+from overlayweb.domain.swarm import SELF_LABEL, Mode, Service, Swarm
 
 _JOBS = frozenset({Mode.REPLICATED_JOB, Mode.GLOBAL_JOB})
 
@@ -22,20 +22,26 @@ _BUSY = {
 
 
 def services(case: Case) -> Iterator[Finding]:
-    """Everything about the published services, one after the other by name."""
-    for service in case.services:
-        yield from _untouchable(case, service)
-        yield from _busy(service)
-        yield from _strength(case, service)
-        yield from _pins(service)
+    """Everything about the services of the case, one after the other."""
+    yield from case.swarm.lately(_services, case.services)
+
+
+def _services(swarm: Swarm, services: tuple[Service, ...]) -> tuple[Finding, ...]:
+    return tuple(
+        finding
+        for service in services
+        for found in (_untouchable(swarm, service), _busy(service), _strength(swarm, service), _pins(service))
+        for finding in found
+    )
 
 
 def strategies(case: Case) -> Iterator[Finding]:
     """Strategies for services that the plan does not touch have no effect; the person should know."""
-    known = {service.id: service for service in case.swarm.services}
     published = {service.id for service in case.services}
-    for service_id, strategy in case.request.strategies:
-        if service_id not in published and strategy is not Strategy.AUTOMATIC:
+    asked = [row for row in case.request.strategies if row[0] not in published]
+    known = {service.id: service for service in case.swarm.services} if asked else {}
+    for service_id, strategy in asked:
+        if strategy is not Strategy.AUTOMATIC:
             name = known[service_id].name if service_id in known else service_id
             yield Finding(
                 level=Level.WARNING,
@@ -50,27 +56,33 @@ def strategies(case: Case) -> Iterator[Finding]:
 
 def leftovers(case: Case) -> Iterator[Finding]:
     """Tasks that may be attached to the ingress although their service does not publish through it any more."""
-    if case.ingress is None:
-        return
-    names = {service.id: service.name for service in case.swarm.services}
-    published = {service.id for service in case.services}
-    left = (t for t in case.swarm.swarm_tasks if t.service_id not in published and t.may_be_on(case.ingress.id))
-    for service_id, count in sorted(Counter(swarm_task.service_id for swarm_task in left).items()):
-        name = names.get(service_id, service_id)
-        tasks = "1 task" if count == 1 else f"{count} tasks"
-        yield Finding(
-            level=Level.WARNING,
-            code="swarm-tasks-left",
-            about="service",
-            subject=service_id,
-            subject_name=name,
-            message=f"{tasks} of {name} may still be on the ingress, which the service no longer uses.",
-            remedy="The job waits until they have left. On a node that is gone they never do: remove the node first.",
-        )
+    if case.ingress is not None:
+        yield from case.swarm.lately(_leftovers, case.ingress.id)
 
 
-def _untouchable(case: Case, service: Service) -> Iterator[Finding]:
-    if service.id in case.swarm.own_service_ids or SELF_LABEL in dict(service.labels):
+def _leftovers(swarm: Swarm, ingress_id: str) -> tuple[Finding, ...]:
+    published = {service.id for service in swarm.published_services}
+    left = (t for t in swarm.swarm_tasks if t.service_id not in published and t.may_be_on(ingress_id))
+    counted = sorted(Counter(swarm_task.service_id for swarm_task in left).items())
+    names = {service.id: service.name for service in swarm.services} if counted else {}
+    return tuple(_left(key, names.get(key, key), count) for key, count in counted)
+
+
+def _left(service_id: str, name: str, count: int) -> Finding:
+    tasks = "1 task" if count == 1 else f"{count} tasks"
+    return Finding(
+        level=Level.WARNING,
+        code="swarm-tasks-left",
+        about="service",
+        subject=service_id,
+        subject_name=name,
+        message=f"{tasks} of {name} may still be on the ingress, which the service no longer uses.",
+        remedy="The job waits until they have left. On a node that is gone they never do: remove the node first.",
+    )
+
+
+def _untouchable(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    if service.id in swarm.own_service_ids or SELF_LABEL in dict(service.labels):
         yield on_service(
             level=Level.BLOCKER,
             code="own-service",
@@ -109,9 +121,9 @@ def _busy(service: Service) -> Iterator[Finding]:
         )
 
 
-def _strength(case: Case, service: Service) -> Iterator[Finding]:
-    wanted = wanted_swarm_tasks(swarm=case.swarm, service=service)
-    running = len(case.swarm.running_on(service.id))
+def _strength(swarm: Swarm, service: Service) -> Iterator[Finding]:
+    wanted = wanted_swarm_tasks(swarm=swarm, service=service)
+    running = len(swarm.running_on(service.id))
     if running < wanted:
         yield on_service(
             level=Level.WARNING,
