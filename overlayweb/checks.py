@@ -9,6 +9,10 @@ from django.core import checks
 
 from overlayweb.configuration import Problem
 
+AT_START = (checks.Tags.security,)
+"""What a command that runs for ever has checked at its start. The other checks are about the code, load every page,
+and are asked by the tests."""
+
 
 def configuration(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Turn each problem of the environment into a message of Django's check framework."""

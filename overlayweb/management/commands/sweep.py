@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from overlayweb import checks
 from overlayweb.models import full_disks
 from overlayweb.services import clusters, recovery
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     """Runs for ever. Several sweeps at once do no harm: claims decide."""
 
     help = "Re-enqueues jobs whose worker or message is gone, and asks for fresh observations."
+    requires_system_checks = checks.AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What `up` says."""

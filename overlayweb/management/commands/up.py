@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from overlayweb import processes, supervisor
+from overlayweb import checks, processes, supervisor
 from overlayweb.configuration import Configuration
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Command(BaseCommand):
     """Migrates, starts the web process, worker, watcher, sweep and broker, and stops them all together."""
 
     help = "Run Overlayweb: web, worker, watcher, sweep and broker under one supervisor. Ctrl-C stops all of it."
+    requires_system_checks = checks.AT_START
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Prepare the data folder, start everything, say where it runs, wait for the end."""
@@ -175,6 +176,7 @@ def _environment(given: Configuration, begun: "Start") -> dict[str, str]:
     return os.environ | {
         "OVERLAYWEB_DATA": str(given.data),
         "OVERLAYWEB_NO_MANAGER": begun.no_manager,
+        "CELERY_SKIP_CHECKS": "1",  # done here; the worker's would load every page, which none of its processes needs
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "overlayweb.settings"),
         "PYTHONUNBUFFERED": "1",
     }

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from overlayweb import garbage
+from overlayweb import checks, garbage
 from overlayweb.models import full_disks
 from overlayweb.services import clusters
 from tasks.watch import Watcher
@@ -23,6 +23,7 @@ class Command(BaseCommand):
     """Runs for ever, with a thread for each cluster. Several at once do no harm: a lease says who follows which."""
 
     help = "Follows the events of every cluster's engine, and keeps what was seen."
+    requires_system_checks = checks.AT_START
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Watch until SIGTERM or SIGINT."""
