@@ -10,7 +10,7 @@ from tests.lab.swarm import Lab
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """One Swarm of three nodes for the whole run, as the last test left it."""
-    with Lab() as made:
+    with Lab(thrifty=True) as made:
         yield made
 
 

@@ -44,18 +44,20 @@ class Lab:
         managers: int = 1,
         *,
         by_hand: bool = False,
+        thrifty: bool = False,
     ) -> None:
         """Describe a Swarm of `nodes` nodes, the first `managers` of them managers.
 
         `engine` is bookworm, trixie or sid; by default what LAB_ENGINE says. A lab made `by_hand`
-        may be taken down from another terminal.
+        may be taken down from another terminal. `thrifty`: its engines take less of the processor and
+        more memory, which is not how people run them.
         """
         if not 1 <= managers <= nodes:
             raise LabError(f"{managers} managers of {nodes} nodes can not be")
         self.id = secrets.token_hex(4)
         self.name = f"{FOLDER_PREFIX}{self.id}"
         self.engine = engines.find(engine)
-        self.size, self._managers, self._by_hand = nodes, managers, by_hand
+        self.size, self._managers, self._by_hand, self._thrifty = nodes, managers, by_hand, thrifty
         self.nodes: list[Node] = []
         self._keeper: subprocess.Popen[str] | None = None
         self._handler: Any = None
@@ -152,6 +154,7 @@ class Lab:
                 folder=folder / f"node{index + 1}",
                 engine=self.engine,
                 namespaces=self._namespaces,
+                thrifty=self._thrifty,
             )
             node.folder.mkdir()
             (node.folder / "daemon.json").write_text("{}")
