@@ -190,7 +190,8 @@ def ingress(scene: Scene) -> Iterator[str]:
     yield f"The Swarm has {several(found)}." if found else "The Swarm has no ingress."
     for gone in scene.swarm.stale_ingress_networks:
         holders = [n.hostname for n in scene.swarm.nodes if n.id == scene.swarm.manager_id or n.address in gone.peers]
-        yield f"{several(holders) or 'A manager'} still lists the removed {_named(gone)}."
+        list_it = "list" if len(holders) > 1 else "lists"
+        yield f"{several(holders) or 'A manager'} still {list_it} the removed {_named(gone)}."
 
 
 def published(scene: Scene) -> Iterator[str]:

@@ -249,6 +249,19 @@ def test_all_services_on_the_ingress_and_not_only_the_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("peers", "said"),
+    [
+        ((), "A manager still lists the removed ingress 10.9.0.0/24."),
+        (("192.168.50.12",), "node2 still lists the removed ingress 10.9.0.0/24."),
+        (("192.168.50.12", "192.168.50.13"), "node2 and node3 still list the removed ingress 10.9.0.0/24."),
+    ],
+)
+def test_who_still_lists_a_removed_ingress_is_named(peers: tuple[str, ...], said: str) -> None:
+    gone = make_ingress("10.9.0.0/24", id=OLD, registered=False, peers=peers)
+    assert said in decoded("ingress sandbox already present", make_swarm(networks=[make_ingress(), gone])).evidence
+
+
 def test_addresses_are_blamed_only_where_one_network_is_full() -> None:
     text = "node is missing network attachments, ip addresses may be exhausted"
     roomy = decoded(text, service=SHOP)
