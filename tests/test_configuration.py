@@ -156,13 +156,26 @@ def test_the_deploy_check_does_complain_without_https(data: Path) -> None:
     assert "security.W012" in done.stderr
 
 
-def test_bad_configuration_stops_a_command_with_id_and_hint(data: Path) -> None:
-    done = installations.run("check", data=data, OVERLAYWEB_PORT="eighty")
+@pytest.mark.parametrize("command", ["check", "up", "sweep", "watch"])
+def test_bad_configuration_stops_a_command_with_id_and_hint(data: Path, command: str) -> None:
+    done = installations.run(command, data=data, OVERLAYWEB_PORT="eighty")
 
     assert done.returncode == 1
     assert "overlayweb.E003" in done.stderr
     assert "HINT: Set OVERLAYWEB_PORT to a number from 1 to 65535." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_runs_for_ever_loads_no_page(data: Path) -> None:
+    code = (
+        "import sys; from django.core.management import load_command_class as load\n"
+        "for name in ('up', 'sweep', 'watch'):\n"
+        "    found = load('overlayweb', name); found.check(tags=found.requires_system_checks)\n"
+        "print(sorted(name for name in sys.modules if name.startswith('overlayweb.web.')))"
+    )
+    done = installations.run("shell", "--no-imports", "--command", code, data=data)
+
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
 def test_sqlite_keeps_what_it_has_committed(data: Path) -> None:
