@@ -9,30 +9,6 @@ const STREAM_AGAIN = [5000, 15000, 30000, 60000];
 const LET_GO = 20000; // a page nobody looks at gives its connection back: a browser has few of them per server
 const TRIES = 3;
 
-// Clocks. They run by the server's time, as the computer's own may be wrong.
-let ahead = 0; // ms
-const pad = (number) => String(number).padStart(2, "0");
-const digits = (seconds) => {
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), Math.floor(seconds % 60)];
-  return hours ? `${hours}:${pad(minutes)}:${pad(rest)}` : `${pad(minutes)}:${pad(rest)}`;
-};
-const words = (seconds) => {
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(Math.floor(seconds % 60))} s`;
-  return `${Math.floor(seconds / 3600)} h ${pad(Math.floor((seconds % 3600) / 60))} min`;
-};
-const tick = () => {
-  const passed = (since) => Math.max(0, (Date.now() + ahead - Date.parse(since)) / 1000);
-  for (const clock of document.querySelectorAll("[data-since]")) {
-    const text = (clock.dataset.form === "words" ? words : digits)(passed(clock.dataset.since));
-    if (clock.textContent !== text) clock.textContent = text;
-  }
-  for (const bar of document.querySelectorAll("[data-progress-since]")) bar.value = passed(bar.dataset.progressSince);
-};
-const setTime = (iso) => {
-  ahead = Date.parse(iso) - Date.now();
-};
-
 // Bring an element into the form of a fresh one, touching only what differs: the focus, what is open and what
 // is typed stay as they are.
 const morph = (old, fresh) => {
@@ -90,7 +66,6 @@ class JobPage {
     this.failures = 0;
     this.refused = 0;
     this.heard = Date.now();
-    setTime(root.dataset.now);
     this.followLog();
     if (!("ended" in root.dataset)) this.begin();
   }
@@ -315,5 +290,3 @@ class JobPage {
 
 const root = document.getElementById("job");
 if (root) new JobPage(root);
-setInterval(tick, 1000);
-tick();

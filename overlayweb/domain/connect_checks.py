@@ -17,6 +17,7 @@ from overlayweb.domain.links import Link
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.reach import aliases_of, on_networks
 from overlayweb.domain.swarm import STACK_LABEL, Network, Service, Swarm
+from overlayweb.domain.wording import several
 
 _ALIAS = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 _BUSY = {"updating": "is being updated", "rollback_started": "is being rolled back"}
@@ -105,7 +106,7 @@ def _of_service(swarm: Swarm, service: Service) -> Iterator[Finding]:
 
 def _of_cuts(service: Service, own: Sequence[Link], cuts: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     if lost := cuts.get(service.id, ()):
-        named = ", ".join(lost[:8]) + (f" and {len(lost) - 8} more" if len(lost) > 8 else "")  # noqa: PLR2004
+        named = several(lost, most=8)
         yield on_service(level=Level.WARNING, code="cuts-neighbours", service=service,
                          message=f"{service.name} and these no longer reach each other: {named}.",
                          remedy="Keep a network that they have in common, or see that they need not talk.")  # fmt: skip

@@ -15,6 +15,7 @@ from overlayweb.domain.known_errors import NETWORK_ROWS, Known
 from overlayweb.domain.known_failures import ENGINE_ROWS
 from overlayweb.domain.plans import Finding
 from overlayweb.domain.swarm import Network, Service, Swarm, SwarmTask
+from overlayweb.domain.wording import several
 
 ROWS = (*NETWORK_ROWS, *ENGINE_ROWS)
 LONG = timedelta(seconds=30)
@@ -98,7 +99,7 @@ def of_network(*, swarm: Swarm, network: Network) -> Decoded | None:
         " manager takes such a network without a word.",
         remedy="Remove it and create it anew in a free block. What attaches to it waits for ever.",
         evidence=(
-            f"Used by {evidence.several(s.name for s in users)}." if users else "No service uses it.",
+            f"Used by {several(s.name for s in users)}." if users else "No service uses it.",
             *((f"{waiting} of their tasks wait{'s' if waiting == 1 else ''} in NEW.",) if waiting else ()),
         ),
         go=Go(place="network", subject=network.id, label="See the network"),

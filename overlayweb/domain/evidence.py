@@ -4,13 +4,14 @@ Each function takes a :class:`Scene` and yields sentences; nothing where the obs
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from overlayweb.domain import inventory
 from overlayweb.domain.ingress_settings import ipv4_ipam
 from overlayweb.domain.inventory import ListedNetwork
 from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
+from overlayweb.domain.wording import several
 
 MOST = 3
 """So many services, networks or nodes are named; more are counted."""
@@ -223,15 +224,6 @@ def users_of(swarm: Swarm, found: Network) -> tuple[Service, ...]:
         return swarm.published_services
     on = (s for s in swarm.services if found.id in s.network_ids or found.id in dict(s.vips))
     return tuple(sorted(on, key=lambda s: s.name))
-
-
-def several(names: Iterable[str]) -> str:
-    """ "a", "a and b", "a, b, c and 4 more"; "" for none."""
-    all_names = list(names)
-    shown, left = all_names[:MOST], len(all_names) - MOST
-    if left > 0:
-        return f"{', '.join(shown)} and {left} more"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def _concerned(scene: Scene) -> tuple[Network, ...]:

@@ -11,9 +11,7 @@ from overlayweb.domain.ingress_settings import MTU_OPTION, subnet_of
 from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
-
-NAMED_AT_MOST = 3
-"""So many who hold addresses in the default pools are named."""
+from overlayweb.domain.wording import several
 
 _AUXILIARY = frozenset({"aux-address", "aux-addresses", "auxiliary-address", "AuxiliaryAddresses"})
 
@@ -90,14 +88,12 @@ def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterat
         return
     met = [row for row in held if row.kind != "overlay" and any(subnets.overlaps(row.subnet, pool) for pool in pools)]
     if met:
-        named = [str(row) for row in sorted(met, key=lambda row: row.kind != "reserved")[:NAMED_AT_MOST]]
-        more = [f"{len(met) - NAMED_AT_MOST} more"] if len(met) > NAMED_AT_MOST else []
+        named = several(map(str, sorted(met, key=lambda row: row.kind != "reserved")))
         yield on_field(
             level=Level.WARNING,
             code="pool-shared",
             field="subnet",
-            message=f"Swarm takes a /{swarm.subnet_size} of its {words} and does not look who else is there: "
-            f"{', '.join(named + more)}.",
+            message=f"Swarm takes a /{swarm.subnet_size} of its {words} and does not look who else is there: {named}.",
             remedy="Name a subnet, or have a free block picked.",
         )
 

@@ -115,12 +115,12 @@ def described(field: BoundField, *, refused: bool) -> SafeString:
 
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
-    """ "3 min ago", with the exact time in the title; "never" for None."""
+    """ "3 min ago", with the exact time in the title, where a script goes on counting; "never" for None."""
     if at is None:
         return "never"
     exact = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}" data-form="ago" title="{}">{}</time>',
         exact.isoformat(timespec="seconds"),
         f"{exact:%Y-%m-%d %H:%M:%S %Z}",
         _ago((timezone.now() - at).total_seconds()),

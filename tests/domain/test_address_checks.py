@@ -170,6 +170,14 @@ def test_node_addresses() -> None:
     assert "overlaps the address of node node7 (10.11.3.4)" in finding.message
 
 
+def test_many_node_addresses_are_one_overlap() -> None:
+    nodes = [make_node(f"node{i}", address=f"10.11.3.{i}") for i in range(1, 8)]
+    assert only(find(make_swarm(nodes=nodes)), "subnet-overlap").message == (
+        "10.11.0.0/16 overlaps the addresses of 7 nodes: node1 (10.11.3.1), node2 (10.11.3.2), node3 (10.11.3.3), "
+        "node4 (10.11.3.4), node5 (10.11.3.5) and 2 more."
+    )
+
+
 @pytest.mark.parametrize("address", [UNSPECIFIED, "fd00::7", ""])
 def test_nodes_that_show_no_ipv4_address_hold_nothing(address: str) -> None:
     assert "subnet-overlap" not in codes(find(make_swarm(nodes=[make_node("node7", address=address)])))

@@ -60,7 +60,7 @@ def test_services_that_publish_without_an_ingress_are_for_a_repair() -> None:
     findings = find(make_swarm(ingress=None, services=[make_service("shop_web"), make_service("api")]))
     finding = only(findings, "ingress-none-published")
     assert (finding.level, finding.about) == (BLOCKER, "cluster")
-    assert "publish ports through it: api, shop_web." in finding.message
+    assert "publish ports through it: api and shop_web." in finding.message
     assert "Plan a repair" in finding.remedy
     assert "ingress-none" not in codes(findings)
 

@@ -234,7 +234,7 @@ def test_of_thousands_of_services_a_few_show_what_is_wrong_and_are_named() -> No
     assert "svc09 and 20 others an address" in glance.headline(hangs, mesh.recognise(hangs))
     bare = make_swarm(services=services, ingress=None)
     said = [finding.message for finding in ingress_plans.build(swarm=bare, request=make_request()).findings]
-    assert any("svc19, 10 more. This plan" in message for message in said)
+    assert any("svc19 and 10 more. This plan" in message for message in said)
 
 
 def test_a_node_that_is_stale_besides_is_restarted_first() -> None:

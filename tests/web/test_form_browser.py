@@ -62,6 +62,20 @@ def window(
     assert [said for said in complaints if not REFUSED.search(said)] == []
 
 
+def test_a_page_that_stays_open_goes_on_saying_how_old_it_is(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
+        page.clock.install()
+        page.goto("/clusters/prod/")
+        seen = page.locator("time").first
+        expect(seen).to_have_text(re.compile(r"^(just now|\d+ s ago)$"))
+        page.clock.fast_forward("05:30")
+        expect(seen).to_have_text("5 min ago")
+        page.clock.fast_forward("26:00:00")
+        expect(seen).to_have_text("1 d ago")
+
+
 def test_verdicts_and_plan_follow_what_is_typed(
     browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
 ) -> None:

@@ -7,6 +7,7 @@ from overlayweb.domain.checks.case import Case, on_cluster, on_network, on_node
 from overlayweb.domain.ingress_settings import MTU_OPTION, VXLAN_IDS_OPTION, resolved
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import LEFT_NETWORK, Mode, Network, Node
+from overlayweb.domain.wording import several
 
 NAMED_AT_MOST = 20
 """So many services are named; of more the number of the others."""
@@ -28,23 +29,21 @@ def ingress(case: Case) -> Iterator[Finding]:
     """Exactly one ingress, allocated, with nothing that this job could not put back."""
     found = case.swarm.ingress_networks
     if len(found) > 1:
-        several = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))
+        twice = ", ".join(sorted(f"{network.name} ({network.id[:12]})" for network in found))
         yield on_cluster(
             level=Level.BLOCKER,
             code="ingress-twice",
             case=case,
-            message=f"There are {len(found)} ingress networks: {several}. A rebuild replaces one.",
+            message=f"There are {len(found)} ingress networks: {twice}. A rebuild replaces one.",
             remedy="Plan a repair of the routing mesh: it removes all of them and makes one.",
         )
     elif not found and case.services:
-        names = [service.name for service in case.services]
-        more = [f"{len(names) - NAMED_AT_MOST} more"] if len(names) > NAMED_AT_MOST else []
+        names = several((service.name for service in case.services), most=NAMED_AT_MOST)
         yield on_cluster(
             level=Level.BLOCKER,
             code="ingress-none-published",
             case=case,
-            message=f"There is no ingress network, and services publish ports through it: "
-            f"{', '.join([*names[:NAMED_AT_MOST], *more])}. "
+            message=f"There is no ingress network, and services publish ports through it: {names}. "
             "This plan would have no way back for them.",
             remedy="Plan a repair of the routing mesh: it creates the ingress and publishes them again.",
         )

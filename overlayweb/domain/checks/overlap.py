@@ -8,19 +8,30 @@ from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import Case, on_field
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.subnets import Subnet
+from overlayweb.domain.wording import several
 
 NAMED_AT_MOST = 20
 """A subnet that overlaps more is named with the number of the others."""
+
+NODES_AT_MOST = 5
+"""The same of nodes whose addresses it meets."""
 
 TIGHT = 0.8
 """Above this share of addresses in use, a warning."""
 
 
 def who_holds(wanted: Subnet, held: Iterable[Holding]) -> list[str]:
-    """Those that hold addresses of the subnet, in words; of very many the first, and how many more."""
+    """Those that hold addresses of the subnet, in words; of very many the first, and how many more.
+
+    Several nodes are one of them: whoever meets one node's address has chosen the network of all.
+    """
     met = [holding for holding in held if subnets.overlaps(wanted, holding.subnet)]
-    named = [str(holding) for holding in met[:NAMED_AT_MOST]]
-    return [*named, f"{len(met) - NAMED_AT_MOST} more"] if len(met) > NAMED_AT_MOST else named
+    nodes = [holding for holding in met if holding.kind == "node"]
+    named = [str(holding) for holding in met if len(nodes) == 1 or holding.kind != "node"]
+    if len(nodes) > 1:
+        by_name = several((_of_node(node) for node in nodes), most=NODES_AT_MOST)
+        named.append(f"the addresses of {len(nodes)} nodes: {by_name}")
+    return named if len(named) <= NAMED_AT_MOST else [*named[:NAMED_AT_MOST], f"{len(named) - NAMED_AT_MOST} more"]
 
 
 def overlaps(case: Case) -> Iterator[Finding]:
@@ -72,6 +83,10 @@ def room(case: Case) -> Iterator[Finding]:
         yield _too_small(case, case.subnet, within, need)
     elif need.total > TIGHT * (need.total + free):
         yield _tight(case, case.subnet, within, free)
+
+
+def _of_node(holding: Holding) -> str:
+    return f"{holding.name} ({subnets.address_text(holding.subnet.first)})"
 
 
 def _gateway_counts(case: Case, within: Subnet | None) -> bool:
