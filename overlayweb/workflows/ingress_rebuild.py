@@ -224,11 +224,11 @@ def publish(context: Context) -> str:
     first = rows[0].release_after_seconds if rows else 0.0
     waited = False
     for row in rows:
-        if row.state in {State.GONE, State.RUNNING}:
-            continue
         if not waited and row.release_after_seconds > first + HEAD_START_SECONDS:
             context.wait("head start", look, seconds=HEAD_START_SECONDS, every=0.1)
             waited = True
+        if row.state in {State.GONE, State.RUNNING}:
+            continue
         context.pulse()
         release.write(context, row, release.on_ingress(row))
         if row.state not in {State.GONE, State.STARTING}:

@@ -30,6 +30,8 @@ SECOND = 1_000_000_000
 CALL_SECONDS = 0.01
 """What each call of the engine takes."""
 NODES = 3
+GRACE_SECONDS = 5
+"""So long that whoever ignores SIGTERM is taken off first and has its head start at the end."""
 AT_REST = 30.0
 """Seconds after which new services run and nothing is under way."""
 CHANGES = ("create_network", "remove_network", "update_service", "update_node", "init_swarm")
@@ -78,7 +80,7 @@ def simulation(*, seed: int, content: Content = services, engine: str = "28.5") 
 
 
 def _service(name: str, port: int | None, *, replicas: int | None, init: bool = True) -> dict[str, Any]:
-    container = {"Image": "shop/web:1", "Init": init, "StopGracePeriod": 3 * SECOND}
+    container = {"Image": "shop/web:1", "Init": init, "StopGracePeriod": GRACE_SECONDS * SECOND}
     spec: dict[str, Any] = {
         "Name": name,
         "Labels": {},

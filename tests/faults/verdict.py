@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from overlayweb.domain import candidates
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.models import Job
+from overlayweb.models import Job, JobService
 from tests.faults import stage
 from tests.faults.director import RESUMES_WITHIN, Run
 from tests.faults.stages import STAGES, observed
@@ -39,6 +39,12 @@ def _of_story(job: Job) -> Iterator[str]:
     message, times = Counter(job.events.values_list("message", flat=True)).most_common(1)[0]
     if times > SAID_AT_MOST:
         yield f"it says {times} times: {message}"
+    states: dict[tuple[str, int | None], str] = {}
+    for event in job.events.filter(kind="service", data__has_key="state").order_by("seq"):
+        key, state = (event.subject, event.step), event.data["state"]
+        if states.get(key) == JobService.State.RUNNING and state == JobService.State.STARTING:
+            yield f"{event.subject} runs, and is said to start again in the same step: {event}"
+        states[key] = state
     last = job.events.order_by("-seq").first()
     if last is None or last.kind != "ended":
         yield f"the last event is {last}"
