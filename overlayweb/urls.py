@@ -26,6 +26,7 @@ from overlayweb.web import (
     reaching,
     readiness,
     search,
+    service_ports,
     services_list,
     streams,
 )
@@ -76,6 +77,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/networks/<str:network_id>/connect", connect.network_connect, name="network-connect"),
     path("clusters/<slug:name>/services/<str:service_id>/", reaching.service, name="service"),
     path("clusters/<slug:name>/services/<str:service_id>/connect", connect.service_connect, name="service-connect"),
+    path("clusters/<slug:name>/services/<str:service_id>/ports", service_ports.service_ports, name="service-ports"),
     path("clusters/<slug:name>/reach", reaching.matrix, name="reach"),
     path("clusters/<slug:name>/ingress/", ingress.ingress, name="ingress"),
     path("clusters/<slug:name>/ingress/customise", ingress.ingress_customise, name="ingress-customise"),

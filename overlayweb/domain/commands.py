@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from overlayweb.domain.ingress_settings import MTU_OPTION
+from overlayweb.domain.links import Publication
 from overlayweb.domain.plans import Effect, IngressSettings, Strategy
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import HOLD_NANO_CPUS, Document, Spec, pinned, ports_of
@@ -121,15 +122,17 @@ def rebuild(
     )
 
 
-def ports_back(service_name: str, *, now: Iterable[PublishedPort], wanted: Iterable[PublishedPort]) -> str:
-    """``docker service update`` that gives a service other published ports; its containers start anew."""
-    have, want = set(now), set(wanted)
-    gone = [f"--publish-rm {p.target_port}/{p.protocol}" for p in sorted(have - want, key=str)]
-    come = [
-        f"--publish-add published={p.published_port},target={p.target_port},protocol={p.protocol},mode={p.publish_mode}"
-        for p in sorted(want - have, key=str)
-    ]
-    return " ".join(["docker service update", *gone, *come, _q(service_name)])
+def publish_words(publication: Publication, *, now: tuple[PublishedPort, ...]) -> Iterator[str]:
+    """The words of ``docker service update`` that give a service with the ports ``now`` its other ports.
+
+    ``--publish-rm`` knows ports by their target alone: what stays of the same target is added again.
+    """
+    gone = dict.fromkeys(f"{port.target_port}/{port.protocol}" for port in publication.unpublish)
+    for target in gone:
+        yield from ("--publish-rm", target)
+    for port in publication.of(now):
+        if port in publication.publish or f"{port.target_port}/{port.protocol}" in gone:
+            yield from ("--publish-add", publish_word(port))
 
 
 def create_ingress(settings: IngressSettings) -> str:

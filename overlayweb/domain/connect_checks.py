@@ -7,13 +7,15 @@ the new container only when the old one has gone.
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from overlayweb.domain import capacity
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
+from overlayweb.domain.checks import publishing
 from overlayweb.domain.checks.case import on_network, on_service
 from overlayweb.domain.checks.start_first import start_first
 from overlayweb.domain.inventory import JOBS
-from overlayweb.domain.links import Link
+from overlayweb.domain.links import Link, Publication
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.reach import aliases_of, on_networks
 from overlayweb.domain.swarm import STACK_LABEL, Network, Service, Swarm
@@ -25,15 +27,25 @@ _PAUSED = {"paused": "an update of it has stopped", "rollback_paused": "its roll
 _WEIGHT = {Level.BLOCKER: 0, Level.WARNING: 1, Level.NOTICE: 2}
 
 
-def find(*, swarm: Swarm, links: Sequence[Link], cuts: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
+def find(
+    *,
+    swarm: Swarm,
+    links: Sequence[Link],
+    cuts: Mapping[str, Sequence[str]],
+    publications: Sequence[Publication] = (),
+) -> tuple[Finding, ...]:
     """All findings, blockers first. ``cuts``: names of the neighbours that each service loses, by its id."""
     services = {service.id: service for service in swarm.services}
     networks = {network.id: network for network in swarm.networks}
-    found = [*_of_request(links, services, networks)]
-    wanted = list(dict.fromkeys(link.service_id for link in links))
+    found = [*_of_request(links, publications, services, networks)]
+    ports = {row.service_id: row for row in publications}
+    wanted = dict.fromkeys([*(link.service_id for link in links), *ports])
     for service in (services[key] for key in wanted if key in services):
         own = [link for link in links if link.service_id == service.id]
-        found += [*_of_service(swarm, service), *start_first(swarm, service), *_of_cuts(service, own, cuts)]
+        publication = ports.get(service.id, Publication(service_id=service.id))
+        found += [*_of_service(swarm, service), *_of_cuts(service, own, cuts)]
+        found += start_first(swarm, replace(service, ports=publication.of(service.ports)))
+        found += publishing.find(swarm=swarm, service=service, publication=publication)
     attached: dict[str, list[Link]] = defaultdict(list)
     for link in links:
         if link.attach and link.service_id in services and link.network_id in networks:
@@ -46,17 +58,19 @@ def find(*, swarm: Swarm, links: Sequence[Link], cuts: Mapping[str, Sequence[str
 
 
 def _of_request(
-    links: Sequence[Link], services: Mapping[str, Service], networks: Mapping[str, Network]
+    links: Sequence[Link],
+    publications: Sequence[Publication],
+    services: Mapping[str, Service],
+    networks: Mapping[str, Network],
 ) -> Iterator[Finding]:
-    if not links:
+    if not links and not any(row.publish or row.unpublish for row in publications):
         yield _gone("no-change", "field", "networks", "Nothing is attached or detached.", "Tick a network.")
+    yield from (_service_gone(row.service_id) for row in publications if row.service_id not in services)
     asked: set[tuple[str, str]] = set()
     for link in links:
         service, network = services.get(link.service_id), networks.get(link.network_id)
         if service is None:
-            yield _gone(
-                "service-gone", "service", link.service_id, "The service is not there any more.", "Choose again."
-            )
+            yield _service_gone(link.service_id)
         elif (link.service_id, link.network_id) in asked:
             message = f"{service.name} is asked for twice on the same network."
             yield on_service(level=Level.BLOCKER, code="link-twice", service=service, message=message,
@@ -69,6 +83,10 @@ def _of_request(
             yield on_service(level=Level.BLOCKER, code="no-change", service=service, message=f"{service.name} {state}.",
                              remedy="Leave this pair out.")  # fmt: skip
         asked.add((link.service_id, link.network_id))
+
+
+def _service_gone(service_id: str) -> Finding:
+    return _gone("service-gone", "service", service_id, "The service is not there any more.", "Choose again.")
 
 
 def _gone(code: str, about: str, subject: str, message: str, remedy: str) -> Finding:
@@ -88,7 +106,7 @@ def _of_service(swarm: Swarm, service: Service) -> Iterator[Finding]:
     if service.mode in JOBS or service.runtime != "container":
         yield on_service(level=Level.BLOCKER, code="service-job", service=service,
                          message=f"{name} is a job or a plugin: a change of its spec would run it anew.",
-                         remedy="Make it anew with the network.")  # fmt: skip
+                         remedy="Make it anew as it shall be.")  # fmt: skip
     if service.id in swarm.own_service_ids:
         yield on_service(level=Level.BLOCKER, code="own-service", service=service,
                          message=f"{name} is Overlayweb itself and would stop in the middle of its own job.",

@@ -1,17 +1,18 @@
-"""The plan of attaching services to overlays and detaching them: each by one update, by its own update config.
+"""The plan of giving services other networks or other published ports: each by one update, by its own update config.
 
 Services are updated one after the other, in the order of their names; the next begins when the one before is at full
-strength again. A change of networks restarts every container of the service (lab: engine-facts, service updates).
+strength again. Either change restarts every container of the service (lab: engine-facts, service updates).
 """
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import attaching, connect_checks, estimates, fingerprints, reach, updating
+from overlayweb.domain import connect_checks, estimates, fingerprints, reach, updating
 from overlayweb.domain.addresses import ReservedRange, starts_first, wanted_swarm_tasks
+from overlayweb.domain.commands import publish_words
 from overlayweb.domain.estimates import Pace, ServiceHistory, Timings
-from overlayweb.domain.links import Link
+from overlayweb.domain.links import Link, Publication
 from overlayweb.domain.plans import Effect, Plan, PlannedStep, Request, Strategy, Term
 from overlayweb.domain.specs import Document
 from overlayweb.domain.swarm import Network, Service, Swarm
@@ -24,14 +25,23 @@ _NANO = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectRequest(Request):
-    """``links``: what is attached and detached."""
+    """``links``: what is attached and detached. ``publications``: which ports come and go, each service once."""
 
     links: tuple[Link, ...]
+    publications: tuple[Publication, ...] = ()
+
+    @property
+    def service_ids(self) -> frozenset[str]:
+        """The services that are updated."""
+        return frozenset(link.service_id for link in self.links) | {row.service_id for row in self.publications}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewiring:
-    """What changes for one service, in names. ``attached``: (network, aliases) pairs. ``cut``: who it loses."""
+    """What changes for one service, in names. ``attached``: (network, aliases) pairs. ``cut``: who it loses.
+
+    ``publication``: the ports that come and go, where some do.
+    """
 
     service_id: str
     service_name: str
@@ -39,6 +49,7 @@ class Rewiring:
     detached: tuple[str, ...]
     cut: tuple[str, ...]
     update: str
+    publication: Publication | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +76,11 @@ def build(
 ) -> ConnectPlan:
     """The plan for this request on this Swarm, with every problem in ``findings``; the same input, the same plan."""
     timings = timings or Timings()
-    named = {link.service_id for link in request.links}
-    services = sorted((s for s in swarm.services if s.id in named), key=lambda s: s.name)
+    services = sorted((s for s in swarm.services if s.id in request.service_ids), key=lambda s: s.name)
     names = {network.id: network.name for network in swarm.networks}
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history)
     effects = tuple(_effect(swarm, paces[service.id], names) for service in services)
-    rewirings = tuple(_rewirings(swarm, services, request.links, names))
+    rewirings = tuple(_rewirings(swarm, services, request, names))
     steps = tuple(_steps(effects, timings))
     base = _base(swarm, services, request.links)
     return ConnectPlan(
@@ -80,11 +90,14 @@ def build(
         rewirings=rewirings,
         steps=steps,
         effects=effects,
-        keeps_working=tuple(_keeps_working(effects)),
+        keeps_working=tuple(_keeps_working(effects, rewirings)),
         findings=connect_checks.find(
-            swarm=swarm, links=request.links, cuts={row.service_id: row.cut for row in rewirings}
+            swarm=swarm,
+            links=request.links,
+            publications=request.publications,
+            cuts={row.service_id: row.cut for row in rewirings},
         ),
-        commands=tuple(_commands(rewirings)),
+        commands=tuple(_commands(rewirings, effects)),
         expected_seconds=round(sum(step.expected_seconds for step in steps), 2),
         fingerprint=fingerprints.fingerprint(base),
         base=base,
@@ -98,16 +111,22 @@ def title(plan: Plan) -> str:
     if len(rows) == 1:
         words = [f"attach {', '.join(name for name, _ in rows[0].attached)}"] if rows[0].attached else []
         words += [f"detach {', '.join(rows[0].detached)}"] if rows[0].detached else []
+        words += _port_words(rows[0].publication) if rows[0].publication else []
         return f"{rows[0].service_name}: {', '.join(words)}"[:200]
     return f"Connect {len(rows)} services: {', '.join(plan.networks)}"[:200]
 
 
+def _port_words(publication: Publication) -> list[str]:
+    found = [("publish", publication.publish), ("unpublish", publication.unpublish)]
+    return [f"{verb} {', '.join(map(str, ports))}" for verb, ports in found if ports]
+
+
 def _rewirings(
-    swarm: Swarm, services: Sequence[Service], links: Sequence[Link], names: dict[str, str]
+    swarm: Swarm, services: Sequence[Service], request: ConnectRequest, names: dict[str, str]
 ) -> Iterator[Rewiring]:
-    after = {service.id: _after(service, links) for service in services}
+    after = {service.id: _after(service, request.links) for service in services}
     for service in services:
-        own = [link for link in links if link.service_id == service.id]
+        own = [link for link in request.links if link.service_id == service.id]
         yield Rewiring(
             service_id=service.id,
             service_name=service.name,
@@ -115,6 +134,7 @@ def _rewirings(
             detached=tuple(names.get(k.network_id, k.network_id) for k in own if not k.attach),
             cut=reach.cut(swarm=swarm, service_id=service.id, before=service.network_ids, after=after),
             update=_update_words(swarm, service),
+            publication=publication_of(request, service.id),
         )
 
 
@@ -191,19 +211,22 @@ def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]
     yield PlannedStep(name="verify", title="Verify", expected_seconds=timings.verify.seconds)
 
 
-def _keeps_working(effects: Sequence[Effect]) -> Iterator[str]:
+def _keeps_working(effects: Sequence[Effect], rewirings: Iterable[Rewiring]) -> Iterator[str]:
     yield from updating.sentences(effects)
-    yield "Every other service, published ports, volumes and the networks themselves are not touched."
+    ports = "all other published ports" if any(row.publication for row in rewirings) else "published ports"
+    yield f"Every other service, {ports}, volumes and the networks themselves are not touched."
 
 
-def _commands(rewirings: Iterable[Rewiring]) -> Iterator[str]:
-    for row in rewirings:
+def _commands(rewirings: Iterable[Rewiring], effects: Iterable[Effect]) -> Iterator[str]:
+    for row, effect in zip(rewirings, effects, strict=True):
         words = ["docker", "service", "update", "--detach=false"]
         for name in row.detached:
             words += ["--network-rm", name]
         for name, aliases in row.attached:
             given = ",".join([f"name={name}", *(f"alias={alias}" for alias in aliases)])
             words += ["--network-add", given if aliases else name]
+        if row.publication:
+            words += publish_words(row.publication, now=(*effect.ports, *effect.host_ports))
         yield " ".join(shlex.quote(word) for word in (*words, row.service_name))
 
 
@@ -230,8 +253,12 @@ def links_of(links: Iterable[Link], service_id: str) -> tuple[dict[str, tuple[st
     return attach, tuple(link.network_id for link in own if not link.attach)
 
 
-def is_there(service: Service, links: Iterable[Link]) -> bool:
-    """Whether the service's spec has all that the links ask for."""
-    attach, detach = links_of(links, service.id)
-    there = set(attaching.networks_of(service.spec))
-    return set(attach) <= there and not there & set(detach)
+def things(plan: Plan) -> str:
+    """What the services get others of."""
+    request = ConnectPlan.of(plan).request
+    return " and ".join(filter(None, ("networks" * bool(request.links), "ports" * bool(request.publications))))
+
+
+def publication_of(request: ConnectRequest, service_id: str) -> Publication | None:
+    """Which ports of one service come and go, if any."""
+    return next((row for row in request.publications if row.service_id == service_id), None)

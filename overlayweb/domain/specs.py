@@ -9,7 +9,7 @@ Source of the facts: lab measurements on engines 20.10, 26.1 and 28.5 (docs/arch
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
@@ -90,6 +90,31 @@ def unpublished(spec: Spec) -> Spec:
         document["UpdateConfig"] = _at_once("stop-first")
 
     return _changed(spec, change)
+
+
+def republished(spec: Spec, *, publish: Iterable[PublishedPort], unpublish: Iterable[PublishedPort]) -> Spec:
+    """The spec without the ports ``unpublish`` and with those of ``publish``; all others stay as and where they are.
+
+    One that Swarm chose stands as 0 in a spec, and is meant by the number that it got. Nothing to do: the same spec.
+    """
+    document = spec.document()
+    before = _raw_ports(document)
+    kept = [*before]
+    for port in unpublish:
+        meant = (port, replace(port, published_port=0))
+        row = next((raw for wanted in meant for raw in kept if _port(raw) == wanted), None)
+        if row is not None:
+            kept.remove(row)
+    there = [_port(raw) for raw in kept]
+    new = [_raw(port) for port in publish if port not in there]
+    if len(kept) == len(before) and not new:
+        return spec
+    endpoint = _ensure(document, "EndpointSpec")
+    endpoint.setdefault("Mode", "vip")  # as the engine writes it
+    endpoint["Ports"] = [*kept, *new]
+    if not endpoint["Ports"]:
+        del endpoint["Ports"]  # as the engine gives it back
+    return Spec.of(document)
 
 
 def held(spec: Spec) -> Spec:
@@ -176,6 +201,11 @@ def _port(raw: Document) -> PublishedPort:
         protocol=raw.get("Protocol", "tcp"),
         publish_mode=raw.get("PublishMode", INGRESS_MODE),
     )
+
+
+def _raw(port: PublishedPort) -> Document:
+    numbers = {"PublishedPort": port.published_port} if port.published_port else {}
+    return {"Protocol": port.protocol, "TargetPort": port.target_port, **numbers, "PublishMode": port.publish_mode}
 
 
 def _same_target(left: PublishedPort, right: PublishedPort) -> bool:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from overlayweb.domain import ingress_plans
+from overlayweb.domain.connect_plans import ConnectPlan
 from overlayweb.domain.ingress_settings import JOB_LABEL_PREFIX, MTU_OPTION, VXLAN_IDS_OPTION, settings_of
+from overlayweb.domain.links import Publication
 from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import IngressPlan, IngressSettings, Plan
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
@@ -194,9 +196,14 @@ def overlays_of(swarm: Swarm) -> tuple[Network, ...]:
     return tuple(n for n in swarm.networks if n.scope == "swarm" and n.registered and not n.ingress)
 
 
-def service_of(standing: Standing, swarm: Swarm) -> Service | None:
-    """The service whose ports these are."""
-    return next((s for s in swarm.services if s.name == standing.name), None)
+def publication(service: Service, wanted: Standing) -> Publication:
+    """What brings the published ports of the service to how they shall be."""
+    shall = ports_of(dict(wanted.values)["Ports"])
+    return Publication(
+        service_id=service.id,
+        publish=tuple(port for port in shall if port not in service.ports),
+        unpublish=tuple(port for port in service.ports if port not in shall),
+    )
 
 
 def _ingress_plan(made: IngressPlan) -> Iterator[Standing]:
@@ -216,9 +223,13 @@ def _overlay_plan(plan: Plan) -> Iterator[Standing]:
 
 
 def _ports(plan: Plan) -> Iterator[Standing]:
+    changed = {row.service_id: row for row in plan.request.publications} if isinstance(plan, ConnectPlan) else {}
     for effect in plan.effects:
-        if effect.ports or effect.host_ports:
-            yield of_ports(effect.service_name, (*effect.ports, *effect.host_ports))
+        ports, publication = (*effect.ports, *effect.host_ports), changed.get(effect.service_id)
+        if publication is not None:
+            yield of_ports(effect.service_name, publication.of(ports))
+        elif ports:
+            yield of_ports(effect.service_name, ports)
 
 
 def _port(word: str) -> PublishedPort:

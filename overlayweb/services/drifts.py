@@ -45,9 +45,7 @@ def adopt(
     Raises NotAllowedError, MovedError.
     """
     roles.require(person, policy.may_decide)
-    found = report(cluster=cluster)
-    drifts = found.drifts if found else ()
-    meant = next((row for row in drifts if (row.subject, row.name) == (subject, name)), None)
+    meant = _of(cluster, subject, name)
     if meant is None or meant.found.digest != digest:
         raise MovedError("It has changed since this page was read, or is as approved again. Read it anew.")
     return Adoption.objects.create(**_kept(meant.found, meant.approved), **_by(cluster, person, reason, now))
@@ -70,15 +68,17 @@ def adopt_unrecorded(*, cluster: Cluster, digest: str, person: User, reason: str
 
 def of_ingress(*, cluster: Cluster) -> Drift | None:
     """The drift of the ingress, if it is not as it was approved."""
-    found = report(cluster=cluster)
-    return next((row for row in found.drifts if row.subject is Subject.INGRESS), None) if found else None
+    return _of(cluster, Subject.INGRESS, "")
 
 
 def of_network(*, cluster: Cluster, name: str) -> Drift | None:
     """The drift of the network of this name, if it is not as it was approved."""
-    found = report(cluster=cluster)
-    rows = found.drifts if found else ()
-    return next((row for row in rows if row.subject is Subject.NETWORK and row.name == name), None)
+    return _of(cluster, Subject.NETWORK, name)
+
+
+def of_ports(*, cluster: Cluster, service_name: str) -> Drift | None:
+    """The drift of the published ports of the service of this name, if they are not as they were approved."""
+    return _of(cluster, Subject.PORTS, service_name)
 
 
 def adoptions_of(*, cluster: Cluster, network: Network) -> QuerySet[Adoption]:
@@ -98,6 +98,12 @@ def labels_as_approved(*, cluster: Cluster, name: str) -> tuple[tuple[str, str],
     """The labels that the network of this name was approved with; () unless it has drifted."""
     approved = network_as_approved(cluster=cluster, name=name)
     return approved.labels if approved else ()
+
+
+def _of(cluster: Cluster, subject: Subject, name: str) -> Drift | None:
+    found = report(cluster=cluster)
+    rows = found.drifts if found else ()
+    return next((row for row in rows if (row.subject, row.name) == (subject, name)), None)
 
 
 @lru_cache(maxsize=16)

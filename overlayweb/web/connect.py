@@ -16,7 +16,7 @@ from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Network, Service, Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import changes
-from overlayweb.web import asking
+from overlayweb.web import asking, service_ports
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.listing import is_fragment
@@ -104,7 +104,10 @@ def network_connect(request: HttpRequest, name: str, network_id: str) -> HttpRes
 
 def again(request: HttpRequest, old: ChangeRequest) -> HttpResponse:
     """The form, filled with what ``old`` asked for; posted, what replaces it."""
-    links = ConnectPlan.of(old.plan_record.plan()).request.links
+    asked = ConnectPlan.of(old.plan_record.plan()).request
+    if asked.publications:
+        return service_ports.again(request, old)
+    links = asked.links
     services = {link.service_id for link in links}
     subject = links[0].service_id if len(services) == 1 else links[0].network_id
     return _form(request, old.cluster, subject, replaces=old, links=links)

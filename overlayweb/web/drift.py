@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from overlayweb.domain import commands, standings
 from overlayweb.domain.drift import Drift, Report, What
 from overlayweb.domain.standings import Subject
 from overlayweb.models import Cluster, Job
@@ -44,14 +43,13 @@ _NOUNS = {Subject.INGRESS: "The ingress", Subject.NETWORK: "Network", Subject.PO
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One drift as the page shows it. ``back``: where a change back is asked for, "" for nowhere, with ``label``;
-    ``command``: what undoes it by hand where there is no form for it; ``job``: the job of ours that made it, too late.
+    ``job``: the job of ours that made it, too late.
     """
 
     drift: Drift
     title: str
     back: str
     label: str
-    command: tuple[str, ...] = ()
     job: Job | None = None
 
     @property
@@ -155,7 +153,6 @@ def _row(cluster: Cluster, one: Drift, job: Job | None) -> Row:
         title=f"{_named(one.subject, one.name)} {'was made too late' if job else _verb(one)}",
         back=back,
         label=label,
-        command=_command(one),
     )
 
 
@@ -173,7 +170,7 @@ def _back(cluster: Cluster, one: Drift) -> tuple[str, str]:
         label = "Create it as approved…" if one.what is What.REMOVED else "Propose the change back…"
         return f"{reverse('ingress-customise', args=[cluster.name])}?{BACK}", label
     if one.subject is Subject.PORTS:
-        return "", ""
+        return _url("service-ports", cluster.name, one.subject_id), "Propose the change back…"
     if one.what is What.MADE:
         return _url("network-delete", cluster.name, one.subject_id), "Propose to remove it…"
     query = "?" + urlencode({BACK: one.name})
@@ -187,10 +184,3 @@ def _url(place: str, *args: str, query: str = "") -> str:
         return reverse(place, args=args) + query
     except NoReverseMatch:  # the id of a network is what an engine says
         return ""
-
-
-def _command(one: Drift) -> tuple[str, ...]:
-    if one.subject is not Subject.PORTS or one.approved is None:
-        return ()
-    now, wanted = dict(one.found.values)["Ports"], dict(one.approved.standing.values)["Ports"]
-    return (commands.ports_back(one.name, now=standings.ports_of(now), wanted=standings.ports_of(wanted)),)

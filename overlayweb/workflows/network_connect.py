@@ -1,15 +1,16 @@
-"""Attach services to overlays and detach them: one service after the other, each by its own update config.
+"""Give services other networks or ports: one service after the other, each by its own update config.
 
 Each service is followed until it is at full strength on its networks and off the others; then the next begins. Where
-Swarm stops an update, or time is up, every service that was written gets its networks back (PUT_BACK). What somebody
+Swarm stops an update, or time is up, every service that was written gets back what it had (PUT_BACK). What somebody
 else changes meanwhile is kept. Each step looks first, so that it can be run again from anywhere.
 """
 
 from collections.abc import Callable, Iterable
 
-from overlayweb.domain import attaching, connect_plans
+from overlayweb.domain import attaching, connect_plans, specs
 from overlayweb.domain.connect_plans import ConnectPlan
 from overlayweb.domain.lifecycle import Pass
+from overlayweb.domain.links import Publication
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.specs import Spec, differences, same
 from overlayweb.domain.swarm import Mode, Service
@@ -26,6 +27,7 @@ _STOPPED = frozenset({"paused", "rollback_started", "rollback_paused", "rollback
 """States in which Swarm does not carry an update of ours on: what it started failed."""
 _STOPPED_BACK = frozenset({"paused", "rollback_paused"})
 """On the way back Swarm's own rollback is welcome."""
+_WROTE = "wrote"
 
 
 class NetworkConnect:
@@ -39,7 +41,7 @@ class NetworkConnect:
             return plan.steps
         by_name = {step.name: step for step in plan.steps}
         seconds = by_name["connect"].expected_seconds
-        back = PlannedStep(name="connect", title="Give services their networks back", expected_seconds=seconds)
+        back = PlannedStep(name="connect", title="Give services back what they had", expected_seconds=seconds)
         return back, by_name["verify"]
 
     def run(self, name: str, context: Context) -> str:
@@ -52,15 +54,15 @@ class NetworkConnect:
 
     def turning(self, way: Pass) -> str:  # noqa: ARG002  # there is one way
         """What is said when the job turns back."""
-        return "Giving every service that was updated its networks back"
+        return "Giving every service that was updated back what it had"
 
     def outcome(self, current_pass: Pass, plan: Plan) -> str:
         """How a pass that came to its end has left the cluster."""
         count = len(ConnectPlan.of(plan).rewirings)
         services = "1 service has" if count == 1 else f"{count} services have"
         if current_pass is Pass.FORWARD:
-            return f"{services} the networks that were asked for"
-        return "Every service has its networks as before"
+            return f"{services} the {connect_plans.things(plan)} that were asked for"
+        return f"Every service has its {connect_plans.things(plan)} as before"
 
 
 def check(context: Context) -> str:
@@ -105,11 +107,9 @@ def verify(context: Context) -> str:
     wrong = [problem for row in rows if (problem := _problem(context, row))]
     if wrong:
         raise OperatorNeededError(wrong)
-    return f"Every service equals its snapshot, {_with_networks(context)}"
-
-
-def _with_networks(context: Context) -> str:
-    return "with the networks asked for" if context.current_pass is Pass.FORWARD else "networks too"
+    things = connect_plans.things(context.plan)
+    forward = context.current_pass is Pass.FORWARD
+    return f"Every service equals its snapshot, {f'with the {things} asked for' if forward else f'{things} too'}"
 
 
 def _bring(context: Context, row: JobService) -> None:
@@ -117,7 +117,10 @@ def _bring(context: Context, row: JobService) -> None:
     if row.state in {State.RUNNING, State.GONE}:
         return
     context.pulse()
-    release.write(context, row, _wanted(context, row))
+    wanted = _wanted(context, row)
+    unanswered = row.intent == wanted(row.target_spec).text != row.written
+    if release.write(context, row, wanted) or unanswered:
+        context.ledger.intend(context.step, **{_WROTE: [*context.step.intent.get(_WROTE, []), row.service_id]})
     if row.state == State.WAITING:
         context.ledger.change_service(
             row, step=context.step, message=f"{row.name} is being updated", state=State.STARTING
@@ -134,12 +137,19 @@ def _limit(context: Context, row: JobService) -> float:
 
 def _wanted(context: Context, row: JobService) -> Callable[[Spec], Spec]:
     """What this pass makes of the service's own spec."""
-    links = ConnectPlan.of(context.plan).request.links
-    attach, detach = connect_plans.links_of(links, row.service_id)
+    request = ConnectPlan.of(context.plan).request
+    attach, detach = connect_plans.links_of(request.links, row.service_id)
+    ports = connect_plans.publication_of(request, row.service_id) or Publication(service_id=row.service_id)
     if context.current_pass is Pass.FORWARD:
-        return lambda spec: attaching.linked(spec, attach=attach, detach=detach)
+        return lambda spec: specs.republished(
+            attaching.linked(spec, attach=attach, detach=detach), publish=ports.publish, unpublish=ports.unpublish
+        )
     original = Spec(row.original)
-    return lambda spec: attaching.unlinked(spec, original=original, networks=(*attach, *detach))
+    return lambda spec: specs.republished(
+        attaching.unlinked(spec, original=original, networks=(*attach, *detach)),
+        publish=ports.unpublish,
+        unpublish=ports.publish,
+    )
 
 
 def _look(context: Context, row: JobService) -> str:
@@ -157,11 +167,11 @@ def _look(context: Context, row: JobService) -> str:
     right = sum(on <= {*task.network_ids} and not task.may_be_on(*off) for task in running)
     lingering = any(task.may_be_on(*off) for task in own)
     over = service.update_state not in _UNDER_WAY and right == len(running) and right >= _needed(row, service)
-    if over and not lingering:
+    if over and not lingering and not _to_begin(context, row, service):
         context.ledger.change_service(
             row,
             step=context.step,
-            message=f"{row.name}: {right} of {row.containers_before} containers have their networks",
+            message=f"{row.name}: {right} of {row.containers_before} containers are as asked for",
             state=State.RUNNING,
             running_at=context.now(),
             containers_now=right,
@@ -170,6 +180,13 @@ def _look(context: Context, row: JobService) -> str:
     if right != row.containers_now:
         context.ledger.change_service(row, step=context.step, containers_now=right)
     return f"Updating {row.name} ({right} of {row.containers_before})"
+
+
+def _to_begin(context: Context, row: JobService, service: Service) -> bool:
+    """Whether Swarm has not begun with an update of ours whose end does not show in networks: ports show in no task."""
+    publication = connect_plans.publication_of(ConnectPlan.of(context.plan).request, row.service_id)
+    wrote = row.service_id in context.step.intent.get(_WROTE, [])
+    return publication is not None and wrote and not service.update_state and bool(_needed(row, service))
 
 
 def _needed(row: JobService, service: Service) -> int:

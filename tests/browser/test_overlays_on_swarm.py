@@ -20,7 +20,7 @@ from tests.browser.test_readiness import TOKEN
 from tests.lab import image
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
-from tests.lab.services import SECOND, replicated
+from tests.lab.services import SECOND, ingress_port, replicated
 from tests.lab.swarm import Lab
 from tests.support import installations, ports
 from tests.workflows.rig import observe
@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(3
 
 NET, OUTSIDE, BOX = "shop_data", "made_outside", "shell"
 WIDE = "shop_wide"
+PORT = 8090
 RANGES = "cidr,name,reason,owner\n10.64.0.0/14,partners,peered VPC,Network team\n"
 SEEN_MS = 90_000
 """A whole look comes once a minute; news of networks and services come at once."""
@@ -38,8 +39,8 @@ SEEN_MS = 90_000
 def stage(lab: Lab, browser: Browser) -> Iterator[Stage]:
     lab.reset()
     ids = {}
-    for name in ("web", "api"):
-        spec = replicated(name, replicas=2)
+    for name, published in (("web", [ingress_port(PORT)]), ("api", [])):
+        spec = replicated(name, *published, replicas=2)
         spec["UpdateConfig"] = {"Parallelism": 1, "Order": "start-first", "Monitor": SECOND, "FailureAction": "pause"}
         ids[name] = lab_services.create(lab.manager, spec)
     lab.wait_running(ids, timeout=60)
@@ -203,6 +204,32 @@ def test_what_was_changed_outside_is_proposed_back(stage: Stage) -> None:
     ana.page.goto(stage.at("drift"))
     expect(ana.page.get_by_role("heading", name="Drift")).to_be_visible()
     expect(ana.page.locator("section.drift").filter(has_text=OUTSIDE)).to_have_count(0)
+
+
+def test_ports_that_were_changed_outside_are_proposed_back(stage: Stage) -> None:
+    """As the plan that connected the service was approved; a stranger publishes another port instead."""
+    ana, before = stage.ana, stage.service("web")
+    stage.lab.manager.cli(
+        "service", "update", "--detach=false", "--publish-rm", "80", "--publish-add", "8099:80", "web"
+    )
+    stage.look_again()
+    ana.page.goto(stage.at("drift"))
+    changed = ana.page.locator("section.drift").filter(has_text="Ports of web were changed outside")
+    stage.reload_until(changed.filter(has_text="8099"))
+    changed.get_by_role("link", name="Propose the change back…").click()
+    ana.sees("web starts first: where old and new containers meet")
+    ana.page.get_by_role("button", name="Ask for approval").click()
+    ana.sees("Say why")
+    assert "422" in ana.complaints.pop()
+    stage.carry_out("The balancer asks at 8090.")
+    ana.sees("1 service has the ports that were asked for")
+    after = stage.service("web")
+    assert after.ports == before.ports
+    assert after.spec == before.spec
+    assert len(observe(stage.lab).running_on(after.id)) == 2
+    ana.page.goto(stage.at("drift"))
+    expect(ana.page.get_by_role("heading", name="Drift")).to_be_visible()
+    expect(ana.page.locator("section.drift").filter(has_text="Ports of web")).to_have_count(0)
 
 
 def test_a_setting_that_docker_cannot_change_is_changed_under_the_same_name(stage: Stage) -> None:

@@ -102,6 +102,15 @@ def test_an_update_goes_from_updating_to_completed(fresh: Ground) -> None:
     assert (told["Message"], sorted(told)) == ("update completed", ["CompletedAt", "Message", "StartedAt", "State"])
 
 
+def test_the_next_update_tells_nothing_of_the_last_one(fresh: Ground) -> None:
+    """Whoever waits for the end of an update of ports, which show in no task, waits for this word to come."""
+    made = deeds.web(fresh)
+    deeds.change(fresh, made, template={"ForceUpdate": 1}, UpdateConfig=AT_ONCE)
+    _until_state(fresh, made, "completed")
+    deeds.change(fresh, made, Labels={"owner": "shop"})
+    assert _state(fresh, made) == ""
+
+
 def test_an_update_that_fails_pauses_and_any_other_goes_on(fresh: Ground) -> None:
     made = deeds.web(fresh)
     good = deeds.service(fresh, made)["Spec"]

@@ -215,7 +215,9 @@ def _replace(*, keep_name: bool) -> Stage:
 
 
 STAGES: dict[str, Stage] = {
-    "connect": _beside_ingress(connect_plans.KIND, connect_stages.wanted, connect_stages.connected),
+    "connect": _beside_ingress(
+        connect_plans.KIND, connect_stages.wanted, connect_stages.connected, connect_stages.content
+    ),
     "containers": replace(
         _beside_ingress(
             container_plans.KIND,

@@ -11,15 +11,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from overlayweb.domain import specs
 from overlayweb.domain.ingress_settings import JOB_LABEL
-from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.domain.network_plans import CreatePlan
+from overlayweb.domain.ports import PublishedPort
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.domain.swarm import STACK_LABEL, Swarm
 from overlayweb.models import Adoption, ChangeRequest, Cluster, Job, codec, forget_seen
 from overlayweb.services import changes, drifts
 from tasks import observations
-from tests.domain.builders import make_network, make_port
+from tests.domain.builders import make_network, make_port, make_service
 from tests.web.pages import beside, text, value
 
 MOST_QUERIES = 8
@@ -138,19 +140,63 @@ def test_a_reader_reads_and_adopts_nothing(done: Job, as_reader: Client) -> None
     assert not Adoption.objects.exists()
 
 
-def test_changed_ports_come_with_the_command_that_undoes_it(
+def other_ports(cluster: Cluster, swarm: Swarm, *ports: PublishedPort) -> str:
+    """Somebody publishes other ports of the first service; the address of the page that asks for the change back."""
+    web, *others = swarm.services
+    spec = specs.republished(web.spec, publish=ports, unpublish=web.ports)
+    see(cluster, replace(swarm, services=(replace(web, spec=spec, ports=ports), *others)))
+    return f"/clusters/prod/services/{web.id}/ports"
+
+
+def test_changed_ports_are_proposed_back_and_the_plan_says_what_restarts(
     done: Job, cluster: Cluster, swarm: Swarm, as_author: Client
 ) -> None:
-    web, *others = swarm.services
-    see(cluster, replace(swarm, services=(replace(web, ports=(make_port(8001), make_port(9999))), *others)))
-    page = text(as_author.get(DRIFT))
-    assert "Ports of shop_web were changed outside" in page
-    assert "No planned change sets the ports of one service: they belong to whoever deploys it" in page
-    assert "put them back where the service is deployed from" in page
-    assert (
-        "docker service update --publish-rm 80/tcp"
-        " --publish-add published=8443,target=80,protocol=tcp,mode=ingress shop_web" in page
-    )
+    address = other_ports(cluster, swarm, make_port(8001), make_port(9999))
+    drifted = as_author.get(DRIFT)
+    assert "Ports of shop_web were changed outside" in text(drifted)
+    assert f'href="{address}"' in drifted.content.decode()
+    form = text(as_author.get(address))
+    assert "Ports of shop_web, back as approved" in form
+    assert "+ 8443→80/tcp" in form
+    assert "Stack shop deploys shop_web by its own file" in form
+    unsaid = as_author.post(address, {"reason": " "})
+    assert (unsaid.status_code, ChangeRequest.objects.count()) == (422, 1)
+    assert "Say why" in text(unsaid)
+    as_author.post(address, {"reason": "The shop is closed."})
+    asked = ChangeRequest.objects.latest("pk")
+    assert asked.title == "shop_web: publish 8443→80/tcp, unpublish 9999→80/tcp"
+    again = text(as_author.get(f"/changes/{asked.pk}/again"))
+    assert "Plan again: shop_web: publish" in again
+    as_author.post(f"/changes/{asked.pk}/again", {"reason": "The shop is still closed."})
+    asked.refresh_from_db()
+    assert asked.status == ChangeStatus.WITHDRAWN
+
+
+def test_ports_as_approved_have_nothing_to_be_changed_back(
+    done: Job, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    address = f"/clusters/prod/services/{swarm.services[0].id}/ports"
+    assert "Nothing to change back" in text(as_author.get(address))
+    assert "Nothing to change back" in text(as_author.post(address, {"reason": "Just so."}))
+    assert ChangeRequest.objects.count() == 1
+    assert as_author.get("/clusters/prod/services/none/ports").status_code == 404
+
+
+def test_ports_that_another_service_has_taken_are_not_asked_for(
+    done: Job, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    thief = make_service("thief", published=(8443,))
+    address = other_ports(cluster, replace(swarm, services=(*swarm.services, thief)), make_port(8001))
+    page = as_author.get(address)
+    assert "thief publishes 8443/tcp now" in text(page)
+    assert "Ask for approval" not in text(page)
+    as_author.post(address, {"reason": "All the same."})
+    assert ChangeRequest.objects.count() == 1
+
+
+def test_a_reader_proposes_no_ports(done: Job, cluster: Cluster, swarm: Swarm, as_reader: Client) -> None:
+    address = other_ports(cluster, swarm, make_port(8001))
+    assert as_reader.get(address).status_code == as_reader.post(address, {"reason": "x"}).status_code == 403
 
 
 def test_networks_from_before_are_recorded_once_and_watched_from_then_on(

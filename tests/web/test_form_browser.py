@@ -37,6 +37,7 @@ PATHS = (
         "/clusters/prod/services/",
         "/clusters/prod/services/id-shop_web/",
         "/clusters/prod/services/id-shop_web/connect",
+        "/clusters/prod/services/id-shop_web/ports",
     ),
     *("/clusters/prod/reach", "/clusters/prod/addresses", "/clusters/prod/drift"),
     *("/clusters/prod/readiness/", *(f"/clusters/prod/readiness/{page}" for page in ("join", "bridge"))),
