@@ -54,7 +54,7 @@ LOOKS: dict[str, Look] = {
         name="Deleted network", impact="parts/network_impact.html", plan="parts/network_plan.html", again=networks.again
     ),
     connect_plans.KIND: Look(
-        name="Connected services",
+        name="Service networks or ports",
         impact="parts/connect_impact.html",
         plan="parts/connect_plan.html",
         again=connect.again,
