@@ -203,7 +203,7 @@ def _monitor(service: Service) -> float:
 
 def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]:
     seconds = round(sum(estimates.total(effect.terms) for effect in effects), 2)
-    count = _services(len(effects))
+    count = services(len(effects))
     what = f"{count}, one after the other" if len(effects) > 1 else effects[0].service_name if effects else count
     yield PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5)
     yield PlannedStep(name="record", title=f"Record {count}", expected_seconds=0.1)
@@ -242,7 +242,8 @@ def _network(network: Network) -> object:
     return [network.id, network.allocated, network.encrypted, [ipam.subnet for ipam in network.ipam]]
 
 
-def _services(count: int) -> str:
+def services(count: int) -> str:
+    """So many, in words."""
     return "1 service" if count == 1 else f"{count} services"
 
 

@@ -152,6 +152,7 @@ class Service:
     network_ids: tuple[str, ...] = ()
     update_state: str = ""
     update_message: str = ""
+    update_started_at: datetime | None = None
     runtime: str = "container"
     previous_spec: Spec | None = None
     labels: tuple[tuple[str, str], ...] = ()

@@ -144,6 +144,7 @@ def service(raw: Raw) -> Service:
         network_ids=tuple(row["Target"] for row in template.get("Networks") or spec.get("Networks") or ()),
         update_state=update.get("State", ""),
         update_message=update.get("Message", ""),
+        update_started_at=moment(update.get("StartedAt")),
         runtime=template.get("Runtime") or "container",
         previous_spec=Spec.of(previous) if previous else None,
         labels=pairs(spec.get("Labels")),

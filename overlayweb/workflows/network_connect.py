@@ -13,7 +13,7 @@ from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.links import Publication
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.specs import Spec, differences, same
-from overlayweb.domain.swarm import Mode, Service
+from overlayweb.domain.swarm import Mode, Service, SwarmTask
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
@@ -82,8 +82,9 @@ def record(context: Context) -> str:
             if service is None or service.spec.digest != effect.spec_digest:
                 raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
             rows.append(snapshots.of_service(context, swarm, service, effect, target=service.spec))
-        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
-    return f"{context.job.services.count()} services"
+        saved = f"{connect_plans.services(len(rows))} saved before anything changes"
+        context.ledger.record(rows, step=context.step, message=saved)
+    return connect_plans.services(context.job.services.count())
 
 
 def connect(context: Context) -> str:
@@ -98,7 +99,7 @@ def connect(context: Context) -> str:
         context.ledger.intend(context.step, begun=True)
     for row in rows:
         _bring(context, row)
-    return f"{sum(row.state == State.RUNNING for row in rows)} of {len(rows)} services"
+    return f"{sum(row.state == State.RUNNING for row in rows)} of {connect_plans.services(len(rows))}"
 
 
 def verify(context: Context) -> str:
@@ -177,16 +178,26 @@ def _look(context: Context, row: JobService) -> str:
             containers_now=right,
         )
         return ""
-    if right != row.containers_now:
-        context.ledger.change_service(row, step=context.step, containers_now=right)
-    return f"Updating {row.name} ({right} of {row.containers_before})"
+    there = _renewed(service, running) if _has_ports(context, row) else right
+    if there != row.containers_now:
+        context.ledger.change_service(row, step=context.step, containers_now=there)
+    return f"Updating {row.name} ({there} of {row.containers_before})"
 
 
 def _to_begin(context: Context, row: JobService, service: Service) -> bool:
     """Whether Swarm has not begun with an update of ours whose end does not show in networks: ports show in no task."""
-    publication = connect_plans.publication_of(ConnectPlan.of(context.plan).request, row.service_id)
     wrote = row.service_id in context.step.intent.get(_WROTE, [])
-    return publication is not None and wrote and not service.update_state and bool(_needed(row, service))
+    return _has_ports(context, row) and wrote and not service.update_state and bool(_needed(row, service))
+
+
+def _has_ports(context: Context, row: JobService) -> bool:
+    return connect_plans.publication_of(ConnectPlan.of(context.plan).request, row.service_id) is not None
+
+
+def _renewed(service: Service, running: Iterable[SwarmTask]) -> int:
+    """How many containers the update under way has made, by the manager's own clock."""
+    began = service.update_started_at
+    return sum(began is not None and task.created_at is not None and task.created_at >= began for task in running)
 
 
 def _needed(row: JobService, service: Service) -> int:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from overlayweb.domain import connect_plans
 from overlayweb.domain.connect_plans import ConnectRequest
-from overlayweb.domain.links import Link
+from overlayweb.domain.links import Link, Publication
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.engine.connection import Endpoint, connect
@@ -53,13 +53,13 @@ class Ground:
             service_id=self.service(service).id, network_id=self.network(network), attach=attach, aliases=aliases
         )
 
-    def approved(self, *links: Link) -> Job:
-        """A job for these links, asked for by one and approved by the other; nobody runs it yet."""
+    def approved(self, *links: Link, publications: tuple[Publication, ...] = ()) -> Job:
+        """A job for these links and ports, asked for by one and approved by the other; nobody runs it yet."""
         celery_tasks.observe_cluster(self.cluster.pk)
         self.cluster.refresh_from_db()
         change = changes.submit(
             cluster=self.cluster,
-            request=ConnectRequest(links=links),
+            request=ConnectRequest(links=links, publications=publications),
             author=self.author,
             reason="test",
             now=timezone.now(),

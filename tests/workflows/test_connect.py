@@ -9,6 +9,9 @@ import pytest
 
 from overlayweb.domain import reach
 from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.links import Publication
+from overlayweb.domain.ports import PublishedPort
+from tests.lab.services import SECOND
 from tests.support.simulator import simulated
 from tests.workflows import connecting
 from tests.workflows.connecting import NEW, OLD, Ground
@@ -39,6 +42,21 @@ def test_attached_with_an_alias_and_detached_in_one_job(ground: Ground) -> None:
     assert aliases == {ground.network(OLD): ("door",), ground.network(NEW): ("front", "gate")}
     began = [e.subject for e in job.events.all() if "is being updated" in e.message]
     assert began == ["agent", "portal"]
+
+
+def test_of_ports_the_containers_are_counted_and_swarms_word_is_waited_for(ground: Ground) -> None:
+    port = PublishedPort(target_port=80, published_port=8123)
+    ground.edit("portal", lambda spec: spec["UpdateConfig"].update(Delay=20 * SECOND))
+    job = ground.approved(publications=(Publication(service_id=ground.service("portal").id, publish=(port,)),))
+    ground.run(job)
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert job.outcome == "1 service has the ports that were asked for"
+    assert_story(job)
+    portal = ground.service("portal")
+    assert (portal.ports, portal.update_state) == ((port,), "completed")
+    told = [event.message for event in job.events.all()]
+    assert "Updating portal (1 of 2)" in told
+    assert told.index("Updating portal (1 of 2)") < told.index("portal: 2 of 2 containers are as asked for")
 
 
 @pytest.mark.slow
