@@ -225,7 +225,7 @@ def assert_story(job: Job) -> None:
 
 
 def edit(node: Node, service_id: str, **changed: Any) -> None:
-    """Change a service as a stranger would, at once: ``env``, ``replicas``, ``constraints``, ``failure_action`` or ``ports``."""
+    """Change a service as a stranger would, at once; ``changed``: env, replicas, constraints, failure_action, ports."""
     raw = node.request("GET", f"/services/{service_id}")
     spec = raw["Spec"]
     if "env" in changed:
