@@ -274,6 +274,16 @@ def test_a_plan_restarts_every_holder_the_leader_last_and_touches_no_service() -
     assert "systemctl restart docker" in plan.commands
 
 
+def test_a_restart_of_the_node_that_overlayweb_runs_on_is_said() -> None:
+    tool = make_service("overlayweb", published=())
+    running = make_swarm_task(tool, 1, node_id="id-node2")
+    swarm = replace(wedged(), services=(WEB, tool), swarm_tasks=(running,))
+    there = replace(swarm, own_service_ids=(tool.id,))
+    on_node = [(w.code, w.subject_name) for w in plan_of(there).warnings if w.about == "node"]
+    assert on_node == [("own-node", "node2")]
+    assert [w.code for w in plan_of(swarm).warnings] == ["restart-stops-containers"]
+
+
 def test_the_leader_is_restarted_last_even_where_it_holds_nothing() -> None:
     plan = plan_of(make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node3", mesh.REFUSALS[0])]))
     assert [restart.hostname for restart in plan.restarts] == ["node3", "node1"]
