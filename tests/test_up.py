@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from overlayweb import processes
 from tests.support import installations, ports
@@ -175,6 +178,24 @@ def test_a_given_docker_host_brings_no_demo(alone: installations.Installation) -
     assert rows(alone.data, "SELECT name, demo FROM overlayweb_cluster") == [("local", 0)]
     assert not any("simulat" in line for line in alone.lines)
     assert not any("overlayweb.simulator" in line for line in installations.processes_of(alone.data).values())
+
+
+def test_the_worker_starts_without_loading_a_page(alone: installations.Installation) -> None:
+    told = Path(f"/proc/{alone.process_id('tasks.app worker')}/environ").read_text().rstrip("\0").split("\0")
+    code = (
+        "import sys; from celery.fixups.django import DjangoWorkerFixup; from tasks.app import app\n"
+        "DjangoWorkerFixup(app).validate_models()\n"
+        "print(sorted(name for name in sys.modules if name.startswith('overlayweb.web.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=dict(row.split("=", 1) for row in told),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
 @pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
