@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 
 from overlayweb import processes
+from overlayweb.demo import start
 from tests.support import installations, ports
 from tests.support.patience import patient
 
@@ -44,6 +45,14 @@ def alone() -> Iterator[installations.Installation]:
 @pytest.fixture
 def port() -> int:
     return ports.free_port()
+
+
+@pytest.fixture
+def no_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine is none; an engine in no Swarm, as a package starts it, may be there."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if start.look().manager:
+        pytest.skip("this machine is a manager of a Swarm")
 
 
 def status_of(url: str) -> int:
@@ -160,16 +169,16 @@ def test_what_dies_is_started_again(data: Path, port: int) -> None:
         assert installations.processes_of(data) == {}
 
 
-@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+@pytest.mark.usefixtures("no_manager")
 def test_without_a_manager_the_demo_swarm_comes_by_itself(data: Path, port: int) -> None:
-    for start in range(2):
+    for number in range(2):
         with installations.up(data, port, **FOLDER_ONLY) as running:
             running.wait_for("Overlayweb runs at")
             assert "DOCKER_HOST=" in running.wait_for("is simulated: nothing real changes")
             assert sum("/setup/" in line for line in running.lines) == 1, "the first account's, and nobody else's"
             assert eventually(lambda: rows(data, "SELECT observation <> '' FROM overlayweb_cluster") == [(1,)])
             assert rows(data, "SELECT name, demo FROM overlayweb_cluster") == [("demo", 1)]
-            assert rows(data, "SELECT count(*) FROM overlayweb_job") == [(3,)], f"start {start + 1} keeps the past"
+            assert rows(data, "SELECT count(*) FROM overlayweb_job") == [(3,)], f"start {number + 1} keeps the past"
             assert running.stop() == 0
             assert installations.processes_of(data) == {}
 
@@ -198,11 +207,13 @@ def test_the_worker_starts_without_loading_a_page(alone: installations.Installat
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
-@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+@pytest.mark.usefixtures("no_manager")
 def test_the_demo_can_be_refused(data: Path, port: int) -> None:
     with installations.up(data, port, OVERLAYWEB_DEMO="0", **FOLDER_ONLY) as running:
         running.wait_for("Overlayweb runs at")
-        assert running.wait_for("No Swarm manager answers at unix:///var/run/docker.sock")
+        said = running.wait_for("Connect a real Swarm: DOCKER_HOST=")
+        assert "unix:///var/run/docker.sock" in said
+        assert "simulated" not in said
         assert rows(data, "SELECT count(*) FROM overlayweb_cluster") == [(0,)]
 
 
