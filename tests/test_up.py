@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,8 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from overlayweb import processes
+from overlayweb.demo import start
 from tests.support import installations, ports
 from tests.support.patience import patient
 
@@ -41,6 +45,14 @@ def alone() -> Iterator[installations.Installation]:
 @pytest.fixture
 def port() -> int:
     return ports.free_port()
+
+
+@pytest.fixture
+def no_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine is none; an engine in no Swarm, as a package starts it, may be there."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if start.look().manager:
+        pytest.skip("this machine is a manager of a Swarm")
 
 
 def status_of(url: str) -> int:
@@ -157,16 +169,16 @@ def test_what_dies_is_started_again(data: Path, port: int) -> None:
         assert installations.processes_of(data) == {}
 
 
-@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+@pytest.mark.usefixtures("no_manager")
 def test_without_a_manager_the_demo_swarm_comes_by_itself(data: Path, port: int) -> None:
-    for start in range(2):
+    for number in range(2):
         with installations.up(data, port, **FOLDER_ONLY) as running:
             running.wait_for("Overlayweb runs at")
             assert "DOCKER_HOST=" in running.wait_for("is simulated: nothing real changes")
             assert sum("/setup/" in line for line in running.lines) == 1, "the first account's, and nobody else's"
             assert eventually(lambda: rows(data, "SELECT observation <> '' FROM overlayweb_cluster") == [(1,)])
             assert rows(data, "SELECT name, demo FROM overlayweb_cluster") == [("demo", 1)]
-            assert rows(data, "SELECT count(*) FROM overlayweb_job") == [(3,)], f"start {start + 1} keeps the past"
+            assert rows(data, "SELECT count(*) FROM overlayweb_job") == [(3,)], f"start {number + 1} keeps the past"
             assert running.stop() == 0
             assert installations.processes_of(data) == {}
 
@@ -177,11 +189,31 @@ def test_a_given_docker_host_brings_no_demo(alone: installations.Installation) -
     assert not any("overlayweb.simulator" in line for line in installations.processes_of(alone.data).values())
 
 
-@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="an engine runs on this machine")
+def test_the_worker_starts_without_loading_a_page(alone: installations.Installation) -> None:
+    told = Path(f"/proc/{alone.process_id('tasks.app worker')}/environ").read_text().rstrip("\0").split("\0")
+    code = (
+        "import sys; from celery.fixups.django import DjangoWorkerFixup; from tasks.app import app\n"
+        "DjangoWorkerFixup(app).validate_models()\n"
+        "print(sorted(name for name in sys.modules if name.startswith('overlayweb.web.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=dict(row.split("=", 1) for row in told),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+
+
+@pytest.mark.usefixtures("no_manager")
 def test_the_demo_can_be_refused(data: Path, port: int) -> None:
     with installations.up(data, port, OVERLAYWEB_DEMO="0", **FOLDER_ONLY) as running:
         running.wait_for("Overlayweb runs at")
-        assert running.wait_for("No Swarm manager answers at unix:///var/run/docker.sock")
+        said = running.wait_for("Connect a real Swarm: DOCKER_HOST=")
+        assert "unix:///var/run/docker.sock" in said
+        assert "simulated" not in said
         assert rows(data, "SELECT count(*) FROM overlayweb_cluster") == [(0,)]
 
 

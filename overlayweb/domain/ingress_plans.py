@@ -86,7 +86,7 @@ def keeps_working(*, swarm: Swarm, effects: Sequence[Effect]) -> tuple[str, ...]
         _count(host_ports, "host-mode port of those keeps answering.", "host-mode ports of those keep answering."),
         _overlay_traffic(held),
         "Unpublished services keep working on their other networks, apart from two restarts." if unpublished else "",
-        "Nodes, managers, volumes and containers outside Swarm are not touched.",
+        "Volumes and containers outside Swarm are not touched; of each node only a label, for a moment.",
     ]
     return tuple(line for line in lines if line)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.db.models import QuerySet
 
+from overlayweb.domain import ingress_plans
 from overlayweb.domain.estimates import Measured, ServiceHistory, Timings
 from overlayweb.domain.lifecycle import JobStatus, Pass, StepStatus
 from overlayweb.models import Cluster, JobService, Step
@@ -43,6 +44,7 @@ def drains(*, cluster: Cluster) -> Sequence[ServiceHistory]:
 def _steps(cluster: Cluster) -> QuerySet[Step]:
     return Step.objects.filter(
         job__cluster=cluster,
+        job__kind=ingress_plans.KIND,  # other jobs have steps of these names, about other things
         job__status=JobStatus.SUCCEEDED,
         of_pass=Pass.FORWARD,
         status=StepStatus.SUCCEEDED,

@@ -66,9 +66,16 @@ def refuse_while_used(context: Context, networks: list[Network]) -> None:
     nodes = [t.node_id for t in context.engine.swarm_tasks() if t.may_be_on(*ids)]
     if waiting := still_on(context, nodes):
         raise StepFailedError(f"Containers came back onto the ingress. {waiting}.")
-    publishing = [s.name for s in context.engine.services() if specs.publishes_through_ingress(s.spec)]
-    if publishing:
-        raise StepFailedError(f"Published again by somebody else meanwhile: {', '.join(sorted(publishing))}.")
+    refuse_published(context)
+
+
+def refuse_published(context: Context) -> None:
+    """Raises StepFailedError while services publish through an ingress that they have all been taken off."""
+    names = sorted(s.name for s in context.engine.services() if specs.publishes_through_ingress(s.spec))
+    if names:
+        forward = context.current_pass is Pass.FORWARD
+        what = "Plan again." if forward else "Take the ports off it and continue, or close the job."
+        raise StepFailedError(f"Somebody published {', '.join(names)} through the ingress meanwhile. {what}")
 
 
 def still_there(context: Context, network: Network) -> str:

@@ -144,7 +144,10 @@ def drain(context: Context) -> str:
         nonlocal clean
         swarm_tasks = context.engine.swarm_tasks()
         release.watch_leaving(context, rows, swarm_tasks, nets)
-        waiting = ingress_network.still_on(context, [t.node_id for t in swarm_tasks if t.may_be_on(*nets)])
+        there = [t for t in swarm_tasks if t.may_be_on(*nets)]
+        if any(t.desired_state == "running" for t in there):  # it comes: what leaves is wanted no more
+            ingress_network.refuse_published(context)
+        waiting = ingress_network.still_on(context, [t.node_id for t in there])
         clean = 0 if waiting else clean + 1
         return waiting if waiting or clean > 1 else context.step.detail or "Looking once more"
 

@@ -23,6 +23,11 @@ SUBNET = "10.77.0.0/16"
 GATEWAY = "10.77.0.9"
 MTU = "1450"
 JOB_MS = 180_000
+BROKER_SAID = {
+    "redis": "private redis-server",
+    "folder": "files in the data folder",
+    "postgres": "the Redis of REDIS_URL",
+}
 
 
 @pytest.fixture
@@ -118,6 +123,7 @@ def test_two_people_rebuild_the_ingress(
         person(browser, "Ana") as ana,
         person(browser, "Ben", width=390, height=844) as ben,
     ):
+        installed.wait_for(BROKER_SAID[parts])
         come_in(installed, ana, ben)
         change = ask(installed, ana)
         expect(ana.page.get_by_role("button", name=re.compile("Approve plan"))).to_have_count(0)
@@ -133,6 +139,7 @@ def test_two_people_rebuild_the_ingress(
         ana.sees(re.compile(re.escape(SUBNET)))
         assert ana.complaints == []
         assert ben.complaints == []
+    assert (data / "db.sqlite3").exists() == (parts != "postgres")
     assert_whole(lab, before=before, subnet=SUBNET)
     assert_as_typed(lab)
 

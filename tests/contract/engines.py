@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 
+def number(api: str) -> tuple[int, ...]:
+    """An API version, to be compared."""
+    return tuple(int(part) for part in api.strip().split("."))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What one engine does in its own way."""
@@ -42,11 +47,6 @@ class Facts:
 
     hides_unallocated: bool = False
     """Whether inspecting a network that is not allocated is answered by 404."""
-
-    @property
-    def number(self) -> tuple[int, ...]:
-        """The API version, to be compared."""
-        return tuple(int(part) for part in self.api.split("."))
 
 
 FACTS = {

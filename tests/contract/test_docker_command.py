@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import deeds
-from tests.contract.engines import FACTS
+from tests.contract.engines import FACTS, number
 from tests.contract.grounds import SimulatedGround
 from tests.lab import services
 from tests.support.simulator import simulated
@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each engine; for what takes a `ground`, those that talk to a command as old as the installed one."""
     if "engine" in metafunc.fixturenames:
         old = "ground" in metafunc.fixturenames and shutil.which("docker") is not None
-        names = [name for name, facts in FACTS.items() if not old or _newest_api() >= _number(facts.oldest_api)]
+        names = [name for name, facts in FACTS.items() if not old or _newest_api() >= number(facts.oldest_api)]
         metafunc.parametrize("engine", names, indirect=True, scope="module")
 
 
@@ -51,7 +51,7 @@ def ground(engine: SimulatedGround) -> SimulatedGround:
 def _newest_api() -> tuple[int, ...]:
     """The newest API version that the installed command speaks; it says so without an engine too."""
     asked = ["docker", "--host", "unix:///nowhere", "version", "--format", "{{.Client.DefaultAPIVersion}}"]
-    return _number(subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30).stdout)
+    return number(subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30).stdout)
 
 
 def _run(ground: SimulatedGround, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -73,17 +73,13 @@ def _docker(ground: SimulatedGround, *arguments: str) -> str:
     return done.stdout
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.strip().split("."))
-
-
 def _table(printed: str) -> list[list[str]]:
     return [line.split() for line in printed.splitlines()[1:]]
 
 
 def test_a_command_is_answered_or_told_that_it_is_too_old(engine: SimulatedGround) -> None:
     oldest, done = engine.facts.oldest_api, _run(engine, "service", "ls")
-    if _newest_api() >= _number(oldest):
+    if _newest_api() >= number(oldest):
         assert done.returncode == 0, done.stderr
     else:
         spoken = ".".join(str(part) for part in _newest_api())

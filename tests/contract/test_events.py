@@ -78,3 +78,13 @@ def test_a_stream_tells_what_happens_while_it_is_open(ground: Ground, made: dict
         reader.join(5)
         assert [json.loads(line)["Actor"]["ID"] for line in lines] == [service]
     deeds.remove(ground, service)
+
+
+def test_the_last_256_are_told_again(fresh: Ground) -> None:
+    """Comes last: what the others look for is forgotten here."""
+    service = deeds.create(fresh, replicated("busy", replicas=0), wait=False)
+    for number in range(260):
+        deeds.change(fresh, service, Labels={"n": f"{number}"})
+    told = _told(fresh)
+    assert len(told) == 256
+    assert {(row["Action"], row["Actor"]["ID"]) for row in told} == {("update", service)}

@@ -4,7 +4,8 @@ import pytest
 
 from overlayweb.domain.specs import Spec, same
 from tests.contract import deeds
-from tests.contract.deeds import rpc
+from tests.contract.deeds import SECOND, rpc
+from tests.contract.engines import number
 from tests.contract.grounds import Document, Ground
 from tests.contract.shapes import SERVICE, shape
 from tests.lab import services
@@ -102,6 +103,26 @@ def test_a_spec_that_is_written_back_comes_back_to_the_byte(ground: Ground) -> N
     assert after["PreviousSpec"] == before["Spec"]
     assert after["Version"]["Index"] > before["Version"]["Index"]
     deeds.remove(ground, made)
+
+
+KNOWN_SINCE = {"1.44": ("Healthcheck", "StartInterval"), "1.46": ("OomScoreAdj",)}
+"""Parts of a container's spec, by the API version that brought them."""
+
+
+@pytest.mark.parametrize("asked", ["1.41", "1.43", "1.44", "1.45", "1.46", "1.51"])
+def test_what_the_asked_api_version_does_not_know_is_left_out(ground: Ground, asked: str) -> None:
+    """A version that the engine does not speak stands for the nearest one that it does."""
+    api = sorted([asked, ground.facts.oldest_api, ground.facts.api], key=number)[1]
+    spec = replicated("dated", replicas=0)
+    check = {"Test": ["CMD", "true"], "StartPeriod": SECOND, "StartInterval": SECOND}
+    spec["TaskTemplate"]["ContainerSpec"] |= {"Healthcheck": check, "OomScoreAdj": 7}
+    made = ground.do("POST", "/services/create", spec, api=api)["ID"]
+    told = deeds.service(ground, made)["Spec"]["TaskTemplate"]["ContainerSpec"]
+    deeds.remove(ground, made)
+    there = {("Healthcheck", key) for key in told["Healthcheck"]} | {(key,) for key in told}
+    assert {since for since, part in KNOWN_SINCE.items() if part in there} == {
+        since for since in KNOWN_SINCE if number(since) <= number(api)
+    }
 
 
 def test_defaults_are_told_when_asked(ground: Ground) -> None:

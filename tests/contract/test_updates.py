@@ -1,5 +1,7 @@
 """Updates of services: what restarts Swarm tasks, in which order, and what an update that goes wrong leaves behind."""
 
+from datetime import datetime
+
 import pytest
 
 from tests.contract import deeds
@@ -71,15 +73,25 @@ def test_parallelism_0_stops_all_at_once(fresh: Ground) -> None:
     assert len(set(starts)) <= 2, "created in the same second, or over a second's edge"
 
 
-def test_one_after_the_other_waits_for_each(fresh: Ground) -> None:
+def test_one_after_the_other_waits_for_each_and_the_update_watches_the_last(fresh: Ground) -> None:
     made = deeds.web(fresh)
-    one = {"Parallelism": 1, "Order": "stop-first", "Monitor": SECOND, "Delay": SECOND}
+    one = {"Parallelism": 1, "Order": "stop-first", "Monitor": 3 * SECOND, "Delay": 2 * SECOND}
     deeds.change(fresh, made, template={"ForceUpdate": 1}, UpdateConfig=one)
     most = 0
     while _state(fresh, made) != "completed":
         most = max(most, 3 - deeds.status(fresh, made)["RunningTasks"])
         fresh.let_pass(0.2)
     assert most == 1
+    rows = [row for row in deeds.rows(fresh, made) if row["Status"]["State"] == "running"]
+    created = sorted(_moment(row["CreatedAt"]) for row in rows)
+    running = sorted(_moment(row["Status"]["Timestamp"]) for row in rows)
+    assert [later - earlier >= 2 for earlier, later in zip(running, created[1:], strict=False)] == [True, True]
+    assert _moment(deeds.service(fresh, made)["UpdateStatus"]["CompletedAt"]) - running[-1] >= 3
+
+
+def _moment(text: str) -> float:
+    """Seconds; an engine tells nanoseconds."""
+    return datetime.fromisoformat(f"{text[:19]}+00:00").timestamp() + float(f"0{text[19:].rstrip('Z')}")
 
 
 def test_start_first_never_has_less_than_is_wanted(fresh: Ground) -> None:

@@ -188,7 +188,7 @@ def test_what_keeps_working_is_said() -> None:
         "1 host-mode port of those keeps answering.",
         "Traffic between services on overlay networks keeps flowing, except to and from the 1 service that is stopped.",
         "Unpublished services keep working on their other networks, apart from two restarts.",
-        "Nodes, managers, volumes and containers outside Swarm are not touched.",
+        "Volumes and containers outside Swarm are not touched; of each node only a label, for a moment.",
     )
 
 

@@ -237,6 +237,45 @@ def test_of_thousands_of_services_a_few_show_what_is_wrong_and_are_named() -> No
     assert any("svc19 and 10 more. This plan" in message for message in said)
 
 
+WEDGED = (
+    "The routing mesh is wedged: node3 holds an ingress that the Swarm has removed, and refuses the containers that "
+    "need the new one."
+)
+NO_INGRESS = "There is no ingress network. The published ports of the services answer nowhere."
+
+
+@pytest.mark.parametrize(
+    ("swarm", "said"),
+    [
+        (make_swarm(ingress=make_ingress(peers=PEERS), services=[WEB]), ""),
+        (make_swarm(ingress=None, services=[lost()]), NO_INGRESS),
+        (
+            make_swarm(ingress=None, networks=[replace(STALE, peers=())], services=[lost()], manager_id="id-node1"),
+            f"{NO_INGRESS} node1 still holds the removed one.",
+        ),
+        (
+            make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node3", mesh.REFUSALS[0])]),
+            WEDGED,
+        ),
+        (
+            make_swarm(ingress=make_ingress(""), services=[WEB], swarm_tasks=waiting()),
+            "Swarm has given ingress ingressoldaa no addresses: no published port answers.",
+        ),
+        (
+            make_swarm(services=[WEB], swarm_tasks=waiting()),
+            "ingress 10.0.0.0/24 got its addresses too late: Swarm gives services none on it.",
+        ),
+        (
+            make_swarm(services=[WEB, make_service("api", vips=((INGRESS_ID, "10.0.0.9/24"),))], swarm_tasks=waiting()),
+            "Swarm has not given shop_web an address on the ingress: it hangs.",
+        ),
+    ],
+    ids=["whole", "none", "none and stale", "stale", "unallocated", "late", "waiting"],
+)
+def test_each_way_to_be_broken_has_its_headline(swarm: Swarm, said: str) -> None:
+    assert glance.headline(swarm, mesh.recognise(swarm)) == said
+
+
 def test_a_node_that_is_stale_besides_is_restarted_first() -> None:
     view = NodeView(node_id="id-node3", hostname="node3", observed_at=NOW, ingress_ids=("gone",))
     names = [step.name for step in plan_of(twice(node_views=(view,))).steps]
@@ -272,6 +311,16 @@ def test_a_plan_restarts_every_holder_the_leader_last_and_touches_no_service() -
     assert [w.remedy for w in plan.warnings] == ["One node after the other: node2, node3, node1."]
     assert plan.steps[1].title == "Record 1 service"
     assert "systemctl restart docker" in plan.commands
+
+
+def test_a_restart_of_the_node_that_overlayweb_runs_on_is_said() -> None:
+    tool = make_service("overlayweb", published=())
+    running = make_swarm_task(tool, 1, node_id="id-node2")
+    swarm = replace(wedged(), services=(WEB, tool), swarm_tasks=(running,))
+    there = replace(swarm, own_service_ids=(tool.id,))
+    on_node = [(w.code, w.subject_name) for w in plan_of(there).warnings if w.about == "node"]
+    assert on_node == [("own-node", "node2")]
+    assert [w.code for w in plan_of(swarm).warnings] == ["restart-stops-containers"]
 
 
 def test_the_leader_is_restarted_last_even_where_it_holds_nothing() -> None:

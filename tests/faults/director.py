@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections
 
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.engine import connection
+from overlayweb.engine.errors import Refused
 from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
@@ -359,6 +360,18 @@ class Run:
         self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
         self.story.edited.append(service)
 
+    def deploy(self, service: str) -> None:
+        """A stranger deploys a service once more, ports and all, or is refused while there is no ingress."""
+        before = self.job().cluster.swarm()
+        assert before is not None
+        spec = next(row.spec for row in before.services if row.name == service)
+        with connection.connect(connection.Endpoint(url=self.engine.socket)) as engine:
+            now = next(row for row in engine.services() if row.name == service)
+            try:
+                engine.update_service(service_id=now.id, version=now.version, spec=spec)
+            except Refused as error:
+                self.story.done.append(str(error))
+
     def add_ingress(self, name: str) -> None:
         """A stranger puts another ingress there, behind the API."""
         self.engine.control("add_ingress", name=name, subnet="10.71.0.0/24")
@@ -390,6 +403,7 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "crash": Run.crash,
     "daemon": Run.restart,
     "edit": Run.edit,
+    "deploy": Run.deploy,
     "ingress": Run.add_ingress,
     "refuse": lambda run, _: run.refuse(),
     "full": lambda run, _: run.fill(),

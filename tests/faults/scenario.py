@@ -23,7 +23,8 @@ class Deed:
 
     ``kind``: kill; freeze (thawed when another has taken over) or freeze_long (thawed when the job is over); cancel,
     restore (a person asks for it); call (``what`` befalls the next call); crash (a node, ``what``), daemon (restart
-    the node's daemon); edit (a stranger edits service ``what``); ingress (a stranger puts another ingress there,
+    the node's daemon); edit (a stranger edits service ``what``); deploy (a stranger deploys it again as it was before
+    the job); ingress (a stranger puts another ingress there,
     named ``what``); refuse (the allocator finds the addresses that were asked for taken, by something that no manager
     shows); double (a second message); late (the message of now comes once more when another worker has taken over,
     and when the job is over); lose (all messages); full (no room on the database's disk, for half a minute).

@@ -27,6 +27,27 @@ def test_a_change_after_the_last_write_is_kept_too(nursery: RemoteNursery, way: 
     assert catalogue.failures(nursery, [edit], status="succeeded") == []
 
 
+def test_a_service_that_is_deployed_again_has_its_ports_whenever_that_comes(
+    nursery: RemoteNursery, way: catalogue.Way
+) -> None:
+    """Through the old ingress or the new one; while there is none the engine refuses it."""
+    begun = way.points.index("begin forward release")
+    later = [index for index in catalogue.spread(way.points, 400) if index > begun]
+    deploys = [way.scenario(Deed(kind="deploy", what="web", after=index)) for index in later[:: len(later) // 8]]
+    assert catalogue.failures(nursery, deploys) == []
+
+
+@pytest.mark.parametrize("step", ["drain", "remove"])
+def test_one_deployed_before_the_removal_is_named_at_once_and_keeps_the_old_ingress(
+    nursery: RemoteNursery, way: catalogue.Way, step: str
+) -> None:
+    """Nobody waits until containers leave that are there to stay."""
+    deploy = way.scenario(Deed(kind="deploy", what="web", after=way.points.index(f"begin forward {step}")))
+    report = nursery.run(deploy.to_json())
+    assert (report.problems, report.status, report.visits) == ([], "failed", [])
+    assert report.outcome.startswith("Somebody published web through the ingress meanwhile. Plan again.")
+
+
 @pytest.mark.parametrize("step", ["release", "publish"])
 def test_a_node_that_goes_away_is_named_with_what_to_do(nursery: RemoteNursery, way: catalogue.Way, step: str) -> None:
     crash = way.scenario(Deed(kind="crash", what="node3", after=way.points.index(f"begin forward {step}")))

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from overlayweb.simulator.errors import ApiError
+from overlayweb.simulator.times import Times
 from tests.lab.services import everywhere, ingress_port, replicated, slow_stopping
 from tests.simulator.driver import Driver, rebuild_carelessly
 
@@ -41,6 +42,17 @@ def test_time_that_passes_in_small_steps_tells_the_same_story_as_in_one() -> Non
             driver.spend(30 / steps)
         told.append([row["Status"] for row in driver.world.tasks()])
     assert told[0] == told[1]
+
+
+def test_a_container_is_prepared_while_its_image_is_pulled_and_takes_its_start_after_that() -> None:
+    """Each by a fifth more or less."""
+    driver = Driver(times=Times(pull=20, start=20))
+    driver.create(replicated("web", replicas=2))
+    seen = []
+    for seconds in (12, 18, 20):
+        driver.spend(seconds)
+        seen.append(dict(driver.states("web")))
+    assert seen == [{"preparing": 2}, {"starting": 2}, {"running": 2}]
 
 
 def test_a_quiet_swarm_of_ten_nodes_and_fifty_services_costs_nothing() -> None:

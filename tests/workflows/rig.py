@@ -225,7 +225,7 @@ def assert_story(job: Job) -> None:
 
 
 def edit(node: Node, service_id: str, **changed: Any) -> None:
-    """Change a service as a stranger would, at once: ``env``, ``replicas``, ``constraints`` or ``failure_action``."""
+    """Change a service as a stranger would, at once; ``changed``: env, replicas, constraints, failure_action, ports."""
     raw = node.request("GET", f"/services/{service_id}")
     spec = raw["Spec"]
     if "env" in changed:
@@ -236,4 +236,6 @@ def edit(node: Node, service_id: str, **changed: Any) -> None:
         spec["TaskTemplate"]["Placement"] = {"Constraints": changed["constraints"]}
     if "failure_action" in changed:
         spec["UpdateConfig"]["FailureAction"] = changed["failure_action"]
+    if "ports" in changed:
+        spec["EndpointSpec"]["Ports"] = changed["ports"]
     node.request("POST", f"/services/{service_id}/update", spec, version=raw["Version"]["Index"])

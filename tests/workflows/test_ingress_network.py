@@ -12,7 +12,7 @@ from overlayweb.domain.plans import IngressRequest, Plan
 from overlayweb.domain.swarm import Network
 from overlayweb.workflows import ingress_network
 from overlayweb.workflows.runner import Context, StepFailedError
-from tests.domain.builders import make_ingress, make_request, make_swarm
+from tests.domain.builders import make_ingress, make_request, make_service, make_swarm
 
 JOB = 7
 USED, OTHER = make_ingress(), make_ingress("10.5.0.0/24", id="other")
@@ -70,3 +70,15 @@ def test_nothing_is_removed_beside_one_of_somebody_else(kind: str) -> None:
         removed(kind, (STRANGE,), Pass.FORWARD, point_passed=True)
     with pytest.raises(StepFailedError, match=r"\(id strange\) was made by somebody else\. Remove it by its id"):
         removed(kind, (STRANGE,), Pass.RESTORE, point_passed=True)
+
+
+@pytest.mark.parametrize(
+    ("current_pass", "what"),
+    [(Pass.FORWARD, "Plan again."), (Pass.RESTORE, "Take the ports off it and continue, or close the job.")],
+)
+def test_whoever_publishes_meanwhile_is_named_with_what_to_do(current_pass: Pass, what: str) -> None:
+    services = [make_service("web"), make_service("api"), make_service("inner", published=())]
+    context = SimpleNamespace(current_pass=current_pass, engine=SimpleNamespace(services=lambda: services))
+    with pytest.raises(StepFailedError) as refused:
+        ingress_network.refuse_published(cast("Context", context))
+    assert str(refused.value) == f"Somebody published api, web through the ingress meanwhile. {what}"

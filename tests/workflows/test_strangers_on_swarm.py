@@ -10,6 +10,7 @@ from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.models import JobService
 from overlayweb.services import jobs
 from tests.lab.daemon import wait_until
+from tests.lab.services import ingress_port
 from tests.workflows.rig import Rig, edit, settled, started, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
@@ -39,6 +40,19 @@ def test_strangers_edits_in_the_window_are_kept(rig: Rig) -> None:
     said = [event.message for event in job.events.filter(level="warning")]
     assert any("web was changed by somebody else" in message for message in said)
     rig.lab.wait_running(["web", "portal", "slow"])
+
+
+def test_a_service_published_again_before_the_removal_ends_the_job_at_once_and_nothing_is_lost(rig: Rig) -> None:
+    before = rig.swarm()
+    job = rig.approved("10.20.0.0/20")
+    with rig.worker(job) as worker:
+        wait_event(job, started("drain"))
+        edit(rig.lab.manager, rig.ids["web"], ports=[ingress_port(8101)])
+        worker.wait(60)
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert job.outcome.startswith("Somebody published web through the ingress meanwhile. Plan again.")
+    rig.assert_whole(before=before, subnet=OLD)
 
 
 def test_a_plan_that_no_longer_fits_changes_nothing(rig: Rig) -> None:
