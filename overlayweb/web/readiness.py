@@ -86,7 +86,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     standing = readiness.standing(cluster=cluster, now=now)
     swarm, check = standing.swarm, standing.check
     of_nodes = {"cluster": cluster, "standing": standing, **(_of_nodes(request, swarm, check) if swarm else {})}
-    if swarm and listing.is_fragment(request) and request.headers.get("HX-Target") == "found":
+    if swarm and listing.is_fragment(request):
         return render(request, "readiness.html#found", of_nodes)
     shown = {
         **of_nodes,
