@@ -241,8 +241,8 @@ def test_a_node_that_came_after_the_check_is_named_beside_its_age(
     first, second, third = swarm.nodes
     known = (PortAnswer(node_id=n.id, address=n.address, port=7946, answer=Answer.OPEN) for n in (first, third))
     keep(cluster, EngineView(hostname="node1", membership=Membership.MANAGER), *known)
-    page = text(as_reader.get(PAGE))
-    assert f"did not try {second.hostname}: new since then, or at another address" in page
+    page = as_reader.get(PAGE)
+    assert f"did not try {second.hostname}: new since then, or at another address" in text(page)
     moved = replace(third, address="192.168.50.99")
     see(cluster, replace(swarm, nodes=(first, moved)))
     page = as_reader.get(PAGE)
