@@ -230,3 +230,19 @@ def test_of_a_long_file_the_first_lines_are_shown(cluster: Cluster, as_administr
     page = text(as_administrator.post(IMPORT, {"text": "\n".join(("cidr,name", *(f"x{n},y" for n in range(300))))}))
     assert "Nothing is imported: 300 errors" in page
     assert "The first 100 are shown." in page
+
+
+def test_what_holds_for_one_cluster_alone_goes_out_and_comes_back_as_that(
+    registry: Cluster, as_administrator: Client
+) -> None:
+    exported = as_administrator.get(f"{RANGES}/export").content.decode()
+    assert [line.split(",")[0] for line in exported.splitlines()[1:]] == [
+        str(subnet) for subnet in sorted(subnets.parse(row.cidr) for row in ReservedRange.objects.all())
+    ]
+    assert "all 5 are in the registry already" in text(as_administrator.post(IMPORT, {"text": exported}))
+    own = ReservedRange.objects.get(cluster=registry)
+    renamed = exported.replace(f"{own.cidr},{own.name}", f"{own.cidr},renamed")
+    as_administrator.post(IMPORT, {"text": renamed, "seal": sealed(as_administrator, renamed)})
+    assert ReservedRange.objects.get(name="renamed").cluster == registry
+    assert ReservedRange.objects.count() == 5
+    assert RangeRecord.objects.get().cluster == registry
