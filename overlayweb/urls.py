@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:name>/nodes", nodes.nodes, name="cluster-nodes"),
     path("clusters/<slug:name>/nodes/<int:pk>", nodes.node, name="cluster-node"),
     path("clusters/<slug:name>/nodes/<int:pk>/forget", nodes.node_forget, name="cluster-node-forget"),
+    path("clusters/<slug:name>/frame", frame.frame_news, name="frame-news"),
     path("clusters/<slug:name>/news", clusters.cluster_news, name="cluster-news"),
     path("clusters/<slug:name>/networks/", networks_list.networks, name="networks"),
     path("clusters/<slug:name>/networks/new", networks.network_new, name="network-new"),

@@ -65,7 +65,7 @@ def _unallocated(network: Network) -> Finding:
         code="network-unallocated",
         network=network,
         message=f"Overlay {network.name} has no addresses: Swarm took it and never allocated it.",
-        remedy="Its subnet overlaps another network, most likely. What attaches to it waits for ever. Remove it.",
+        remedy="What attaches to it waits for ever.",
     )
 
 

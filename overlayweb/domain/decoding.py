@@ -97,7 +97,7 @@ def of_network(*, swarm: Swarm, network: Network) -> Decoded | None:
         said=f"Swarm has not allocated {network.name}.",
         cause="Its subnet overlaps another network, is too small, or the default pools are used up, most likely: a"
         " manager takes such a network without a word.",
-        remedy="Remove it and create it anew in a free block. What attaches to it waits for ever.",
+        remedy="Remove it and create it anew in a free block.",
         evidence=(
             f"Used by {several(s.name for s in users)}." if users else "No service uses it.",
             *((f"{waiting} of their tasks wait{'s' if waiting == 1 else ''} in NEW.",) if waiting else ()),

@@ -126,7 +126,8 @@ def _heading_error(heading: Sequence[str]) -> str:
 
 def _row(fields: Mapping[str, str], *, extra: bool) -> tuple[FiledRange, list[str]]:
     values = {name: _plain(fields.get(name, "")) for name in COLUMNS}
-    return FiledRange(**values), [*_field_errors(values), *(["More fields than columns."] if extra else [])]
+    more = ["More fields than columns. Put a text with a comma in quotes."] if extra else []
+    return FiledRange(**values), [*_field_errors(values), *more]
 
 
 def _field_errors(values: Mapping[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ nodes, IP protocol 50 (ESP) only for encrypted overlays.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -112,12 +112,11 @@ class Check:
     others: tuple[EngineView, ...] = ()
     ports: tuple[PortAnswer, ...] = ()
 
-    def answer(self, node: Node, port: Port) -> PortAnswer | None:
-        """What came of the port of the node; None where it was not tried, as all that is not TCP."""
-        if port.protocol != "tcp":
-            return None
-        found = (row for row in self.ports if (row.node_id, row.port) == (node.id, port.number))
-        return next(found, None)
+    @property
+    def answers(self) -> Mapping[tuple[str, str, int], PortAnswer]:
+        """What came of the TCP ports that were tried, by node id, address and port."""
+        tried = (row for row in self.ports if row.answer is not Answer.UNCHECKED)
+        return {(row.node_id, row.address, row.port): row for row in tried}
 
 
 def ports(data_path_port: int) -> tuple[Port, ...]:
@@ -153,6 +152,12 @@ def to_try(swarm: Swarm) -> tuple[tuple[Node, int], ...]:
         for port in wanted_of(node, swarm.data_path_port)
         if port.protocol == "tcp" and port.number and node.address not in NOWHERE
     )
+
+
+def untried(swarm: Swarm, check: Check) -> tuple[Node, ...]:
+    """The nodes of which it tried no TCP port: they came later, have another address since, or its time was over."""
+    tried = {(node_id, address) for node_id, address, _ in check.answers}
+    return tuple(dict.fromkeys(node for node, _ in to_try(swarm) if (node.id, node.address) not in tried))
 
 
 def find_nodes(nodes: Iterable[Node], text: str) -> tuple[Node, ...]:

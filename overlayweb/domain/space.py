@@ -50,16 +50,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Free addresses from ``first`` to ``last``, both included. ``largest``: the largest subnet that fits in."""
+    """Free addresses from ``first`` to ``last``, both included. ``largest``: the largest subnet that fits in.
+
+    ``pooled``: how many of them Swarm gives out itself, from its default pools.
+    """
 
     first: int
     last: int
     largest: Subnet
+    pooled: int
 
     @property
     def size(self) -> int:
         """How many addresses."""
         return self.last - self.first + 1
+
+    @property
+    def in_pool(self) -> bool:
+        """Whether it lies wholly in default pools."""
+        return self.pooled == self.size
 
     def __str__(self) -> str:
         return f"{subnets.address_text(self.first)} – {subnets.address_text(self.last)}"  # noqa: RUF001  # a range
@@ -143,7 +152,8 @@ def picture(*, ranges: Iterable[Range], view: Subnet) -> Picture:
     )
     rows = tuple(_rows(seen))
     runs = _merged(_clipped(row.range.subnet, view) for row in rows if row.range.kind != POOL)
-    return Picture(view=view, cells=_cells(view, rows, runs), rows=rows, gaps=tuple(_gaps(view, runs)))
+    pools = _merged(_clipped(row.range.subnet, view) for row in rows if row.range.kind == POOL)
+    return Picture(view=view, cells=_cells(view, rows, runs), rows=rows, gaps=tuple(_gaps(view, runs, pools)))
 
 
 def clash(a: Range, b: Range) -> bool:
@@ -202,11 +212,12 @@ def _merged(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return runs
 
 
-def _gaps(view: Subnet, runs: Iterable[tuple[int, int]]) -> Iterator[Gap]:
+def _gaps(view: Subnet, runs: Iterable[tuple[int, int]], pools: Sequence[tuple[int, int]]) -> Iterator[Gap]:
     start = view.first
     for first, last in (*runs, (view.last + 1, view.last + 1)):
         if start < first:
-            yield Gap(first=start, last=first - 1, largest=_largest(start, first - 1))
+            pooled = sum(max(0, min(first - 1, end) - max(start, begin) + 1) for begin, end in pools)
+            yield Gap(first=start, last=first - 1, largest=_largest(start, first - 1), pooled=pooled)
         start = last + 1
 
 

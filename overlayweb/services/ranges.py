@@ -1,13 +1,12 @@
 """The registry of address ranges that no network may take."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
 
 from overlayweb.domain import range_files, subnets
 from overlayweb.domain.range_files import FiledRange, Reading
@@ -63,7 +62,7 @@ def reserve(
     """
     with transaction.atomic():
         kept = ReservedRange.objects.create(cidr=cidr, name=name, reason=reason, owner=owner, cluster=cluster)
-        _record(cluster, "", kept.words, person, now)
+        _told(kept, "", kept.words, person, now).save()
     return kept
 
 
@@ -76,29 +75,30 @@ def change(
     if kept.words != before:
         with transaction.atomic():
             kept.save()
-            _record(kept.cluster, before, kept.words, person, now)
+            _told(kept, before, kept.words, person, now).save()
     return kept
 
 
 def release(*, kept: ReservedRange, person: User, now: datetime) -> None:
     """Give a range free again."""
     with transaction.atomic():
-        _record(kept.cluster, kept.words, "", person, now)
+        _told(kept, kept.words, "", person, now).save()
         kept.delete()
 
 
-def look_at_file(*, text: str) -> Reading:
-    """What importing this CSV would do to the ranges that hold on all clusters. Changes nothing."""
-    return range_files.read(text=text, existing=map(_filed, _on_all()))
+def look_at_file(*, cluster: Cluster, text: str) -> Reading:
+    """What importing this CSV would do to the ranges that hold for the cluster. Changes nothing."""
+    return range_files.read(text=text, existing=map(_filed, _by_cidr(ranges_of(cluster)).values()))
 
 
-def import_file(*, text: str, seal: str, person: User, now: datetime) -> Reading:
+def import_file(*, cluster: Cluster, text: str, seal: str, person: User, now: datetime) -> Reading:
     """Do what was shown: all of it or nothing. ``seal``: of the reading that was confirmed. Raises MovedOnError.
 
-    A file with errors changes nothing; they are in what is returned. Thousands of lines take a few statements.
+    New ranges hold for all clusters; one that holds for this cluster alone still does after it is changed. A file with
+    errors changes nothing; they are in what is returned. Thousands of lines take a few statements.
     """
     with transaction.atomic():
-        known = {row.cidr: row for row in _on_all().select_for_update()}
+        known = _by_cidr(ranges_of(cluster).select_for_update())
         reading = range_files.read(text=text, existing=map(_filed, known.values()))
         if reading.errors:
             return reading
@@ -113,18 +113,20 @@ def import_file(*, text: str, seal: str, person: User, now: datetime) -> Reading
             unique_fields=["pk"],
             update_fields=["name", "reason", "owner"],
         )
-        told = [("", row.words) for row in added] + [(before.words, after.words) for before, after in changed]
-        RangeRecord.objects.bulk_create(_told(None, before, after, person, now) for before, after in told)
+        told = [(row, "") for row in added] + [(after, before.words) for before, after in changed]
+        RangeRecord.objects.bulk_create(_told(row, before, row.words, person, now) for row, before in told)
     return reading
 
 
-def export_file() -> str:
-    """The ranges that hold on all clusters as CSV."""
-    return range_files.write(map(_filed, _on_all()))
+def export_file(*, cluster: Cluster) -> str:
+    """The ranges that hold for the cluster as CSV, the lower addresses first."""
+    rows = _by_cidr(ranges_of(cluster))
+    return range_files.write(_filed(rows[cidr]) for cidr in sorted(rows, key=subnets.parse))
 
 
-def _on_all() -> QuerySet[ReservedRange]:
-    return ReservedRange.objects.filter(cluster=None)
+def _by_cidr(rows: Iterable[ReservedRange]) -> dict[str, ReservedRange]:
+    """Where the cluster has the same range as all have, its own."""
+    return {row.cidr: row for row in sorted(rows, key=lambda row: row.cluster_id is not None)}
 
 
 def _filed(row: ReservedRange) -> FiledRange:
@@ -132,12 +134,8 @@ def _filed(row: ReservedRange) -> FiledRange:
 
 
 def _with(row: ReservedRange, filed: FiledRange) -> ReservedRange:
-    return ReservedRange(pk=row.pk, **asdict(filed))
+    return ReservedRange(pk=row.pk, cluster_id=row.cluster_id, **asdict(filed))
 
 
-def _record(cluster: Cluster | None, before: str, after: str, person: User, now: datetime) -> None:
-    _told(cluster, before, after, person, now).save()
-
-
-def _told(cluster: Cluster | None, before: str, after: str, person: User, now: datetime) -> RangeRecord:
-    return RangeRecord(cluster=cluster, before=before, after=after, person=person, at=now)
+def _told(row: ReservedRange, before: str, after: str, person: User, now: datetime) -> RangeRecord:
+    return RangeRecord(cluster_id=row.cluster_id, before=before, after=after, person=person, at=now)

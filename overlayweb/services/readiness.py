@@ -11,7 +11,7 @@ from overlayweb.domain.gateway_bridge import BridgeRequest
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.membership import InitRequest, JoinRequest
 from overlayweb.domain.plans import Finding
-from overlayweb.domain.readiness import Check, Membership
+from overlayweb.domain.readiness import Check, EngineView, Membership
 from overlayweb.domain.swarm import Node, Swarm
 from overlayweb.models import Cluster, ReadinessCheck, reserved_ranges
 from overlayweb.services import clusters
@@ -47,6 +47,11 @@ class Standing:
     def findings(self) -> tuple[Finding, ...]:
         """What stands in the way, as the nodes tell."""
         return readiness.findings(self.swarm) if self.swarm else ()
+
+    @property
+    def unanswered(self) -> tuple[EngineView, ...]:
+        """Engines of nodes that the last check asked at their own address, and that did not answer."""
+        return tuple(view for view in self.check.others if view.error) if self.check else ()
 
     @property
     def mtu_advice(self) -> tuple[Finding, ...]:

@@ -82,13 +82,15 @@ def addresses(request: HttpRequest, name: str) -> HttpResponse:
 def _seen(request: HttpRequest, cluster: Cluster, swarm: Swarm) -> dict[str, object]:
     ranges = space.ranges_of(swarm=swarm, reserved=reserved_ranges(cluster))
     tops = space.tops(ranges)
-    view = subnets.parse_or_none(request.GET.get("at", "")) or _first_view(ranges, tops)
+    asked, unreadable = _asked(request.GET.get("at", "").strip())
+    view = asked or _first_view(ranges, tops)
     picture = space.picture(ranges=ranges, view=view)
     fillings = capacity.fillings(swarm=swarm)
     lines = Paginator(_lines(picture), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     top = next((top for top in tops if top.covers(view)), view)
     return {
         "view": view,
+        "unreadable": unreadable,
         "picture": picture,
         "path": space.path_to(view=view, top=top),
         "tops": tops,
@@ -101,6 +103,15 @@ def _seen(request: HttpRequest, cluster: Cluster, swarm: Swarm) -> dict[str, obj
         "overlays": len(fillings),
         "estimated": any(row.measured is None for row in fillings),
     }
+
+
+def _asked(text: str) -> tuple[Subnet | None, str]:
+    """The subnet that is to be looked at, of an address its /24; or None, and what is wrong with the text."""
+    try:
+        return (subnets.parse(text), "") if text else (None, "")
+    except subnets.NotASubnetError as error:
+        meant = error.suggestion
+        return (subnets.parse(meant), "") if meant else (None, f"{error}. Write it like 10.20.0.0/16, or 10.20.0.5.")
 
 
 def _first_view(ranges: Sequence[Range], tops: Sequence[Subnet]) -> Subnet:

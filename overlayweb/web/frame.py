@@ -1,5 +1,6 @@
 """What the frame of every page shows: the clusters, the one looked at, what waits and what runs."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from overlayweb.domain import policy, repair_plans
@@ -235,6 +236,15 @@ class Frame:
         """Whether a job is queued or running anywhere."""
         return any(cluster.running for cluster in self.clusters)
 
+    @cached_property
+    def says(self) -> str:
+        """Equal as long as the banners and the marks of the rail say the same."""
+        sight, job = self.sight, self.sight.job if self.sight else None
+        banner = (sight.error, job.pk if job else 0, job.status if job else "") if sight else ()
+        repair = self.waiting_repair.pk if self.mesh_is_wedged and self.waiting_repair else 0
+        said = (*banner, self.mesh_is_wedged, repair, self.pending, self.running)
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
     @property
     def job_url(self) -> str:
         """Where the job that holds the cluster is shown, or ""."""
@@ -289,6 +299,13 @@ def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return HttpResponseRedirect(wanted if ours else otherwise)
+
+
+@require_safe
+def frame_news(request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG001  # the frame reads it
+    """Nothing, and the event ``frame`` once the frame does not say any more what ``known`` stands for."""
+    answer = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+    return answer if of(request).says == request.GET.get("known") else trigger_client_event(answer, "frame")
 
 
 @require_POST

@@ -89,8 +89,12 @@ def listing(
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks for the list alone; going back in the browser's history asks for the whole page."""
-    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+    """Whether htmx asks for a part of the page alone, as the list is.
+
+    What goes into the whole page, or into its banners, is taken out of the whole; so is what the browser goes back to.
+    """
+    whole = "HX-History-Restore-Request" in request.headers or request.headers.get("HX-Target") in ("main", "banners")
+    return "HX-Request" in request.headers and not whole
 
 
 def _column(asked: Wanted, name: str, title: str, number: bool) -> Column:  # noqa: FBT001  # a row of a table

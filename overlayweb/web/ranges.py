@@ -81,7 +81,7 @@ class RangeFileForm(forms.Form):
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ValidationError("The file is not UTF-8 text.") from error
+            raise ValidationError("The file is not UTF-8 text. Save it as CSV in UTF-8.") from error
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -139,18 +139,19 @@ def reserved_import(request: HttpRequest, name: str) -> HttpResponse:
     text, seal = form.cleaned_data["text"], form.cleaned_data["seal"]
     if seal:
         try:
-            if not ranges.import_file(text=text, seal=seal, person=person, now=timezone.now()).errors:
+            if not ranges.import_file(cluster=found, text=text, seal=seal, person=person, now=timezone.now()).errors:
                 return redirect("reserved-ranges", found.name)
         except ranges.MovedOnError as error:
             page["moved"] = str(error)
-    return render(request, "reserved_import.html", {**page, "text": text, "reading": ranges.look_at_file(text=text)})
+    reading = ranges.look_at_file(cluster=found, text=text)
+    return render(request, "reserved_import.html", {**page, "text": text, "reading": reading})
 
 
 @require_safe
 def reserved_export(request: HttpRequest, name: str) -> HttpResponse:
-    """The registry as a CSV file."""
+    """The ranges that hold for the cluster, as a CSV file."""
     access.admin(request)
-    get_cluster(request, name)
-    answer = HttpResponse(ranges.export_file(), content_type="text/csv; charset=utf-8")
+    found = get_cluster(request, name)
+    answer = HttpResponse(ranges.export_file(cluster=found), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = 'attachment; filename="reserved-ranges.csv"'
     return answer

@@ -1,5 +1,6 @@
 """Readiness: whether engines, wires and firewalls are what a Swarm needs, and how docker_gwbridge is made anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from overlayweb.domain import firewalls, gateway_bridge, mtu_advice
 from overlayweb.domain import readiness as needs
 from overlayweb.domain.readiness import Answer, Check, Port, PortAnswer
 from overlayweb.domain.swarm import Network, Node, Swarm
+from overlayweb.models import Cluster
 from overlayweb.services import clusters, memberships, readiness
 from overlayweb.web import access, listing
 from overlayweb.web.clusters import get_cluster
@@ -85,8 +87,12 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     now = timezone.now()
     standing = readiness.standing(cluster=cluster, now=now)
     swarm, check = standing.swarm, standing.check
-    of_nodes = {"cluster": cluster, "standing": standing, **(_of_nodes(request, swarm, check) if swarm else {})}
-    if swarm and listing.is_fragment(request) and request.headers.get("HX-Target") == "found":
+    of_nodes = {
+        "cluster": cluster,
+        "standing": standing,
+        **(_of_nodes(request, cluster, swarm, check) if swarm else {}),
+    }
+    if swarm and listing.is_fragment(request):
         return render(request, "readiness.html#found", of_nodes)
     shown = {
         **of_nodes,
@@ -145,12 +151,13 @@ def _of_swarm(swarm: Swarm, check: Check | None) -> dict[str, object]:
     }
 
 
-def _of_nodes(request: HttpRequest, swarm: Swarm, check: Check | None) -> dict[str, object]:
+def _of_nodes(request: HttpRequest, cluster: Cluster, swarm: Swarm, check: Check | None) -> dict[str, object]:
     """One page of the nodes: their ports, and rules for as many as a page can bear."""
     firewall = request.GET.get("firewall", "")
     firewall = firewall if firewall in firewalls.FIREWALLS else firewalls.FIREWALLS[0]
     asked = listing.wanted(request, kinds=KINDS, orders=("name",))
-    rows = (_reach(node, swarm, check) for node in needs.find_nodes(swarm.nodes, asked.text))
+    answers = check.answers if check else {}
+    rows = (_reach(node, swarm, answers) for node in needs.find_nodes(swarm.nodes, asked.text))
     listed = listing.listing(request, asked, [row for row in rows if row.is_of(asked.kind)], kinds=KINDS)
     shown = [row.node for row in listed.page]
     return {
@@ -160,11 +167,16 @@ def _of_nodes(request: HttpRequest, swarm: Swarm, check: Check | None) -> dict[s
         "firewalls": firewalls.FIREWALLS,
         "firewall": firewall,
         "rules": firewalls.rules(swarm=swarm, firewall=firewall, nodes=shown if len(swarm.nodes) <= FEW else shown[:1]),
+        "untried": needs.untried(swarm, check) if check and not cluster.demo else (),
         "encrypted": [row.name for row in swarm.networks if row.encrypted and row.scope == "swarm"],
         "few": FEW,
     }
 
 
-def _reach(node: Node, swarm: Swarm, check: Check | None) -> Reach:
+def _reach(node: Node, swarm: Swarm, answers: Mapping[tuple[str, str, int], PortAnswer]) -> Reach:
     wanted = needs.wanted_of(node, swarm.data_path_port)
-    return Reach(node=node, ports=tuple((port, check.answer(node, port) if check else None) for port in wanted))
+    return Reach(node=node, ports=tuple((port, _answer(node, port, answers)) for port in wanted))
+
+
+def _answer(node: Node, port: Port, answers: Mapping[tuple[str, str, int], PortAnswer]) -> PortAnswer | None:
+    return answers.get((node.id, node.address, port.number)) if port.protocol == "tcp" and port.number else None

@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(3
 NET, OUTSIDE, BOX = "shop_data", "made_outside", "shell"
 WIDE = "shop_wide"
 PORT = 8090
+STUCK = "stuck"
 RANGES = "cidr,name,reason,owner\n10.64.0.0/14,partners,peered VPC,Network team\n"
 SEEN_MS = 90_000
 """A whole look comes once a minute; news of networks and services come at once."""
@@ -256,13 +257,52 @@ def test_addresses_and_readiness_show_the_real_swarm(stage: Stage) -> None:
     ana, found = stage.ana, stage.network(NET)
     assert found is not None
     ana.page.goto(stage.at("addresses"))
-    expect(ana.page.get_by_role("row").filter(has_text=NET).first).to_contain_text(found.ipam[0].subnet)
+    row = ana.page.get_by_role("row").filter(has_text=NET).first
+    expect(row).to_contain_text(found.ipam[0].subnet)
+    expect(row).to_contain_text("estimated: 1 for the gateway")
+    expect(row).to_contain_text(re.compile(r"\d+ more replicas"))
     ana.page.goto(stage.at("readiness/"))
     ana.sees("Manager of a Swarm")
+    gossip = ana.page.locator("table.reach td[data-label='7946/tcp']")
+    assert [cell.strip() for cell in gossip.all_inner_texts()] == ["Not checked"] * len(stage.lab.nodes)
     ana.page.get_by_role("button", name="Check now").click()
     expect(ana.page.get_by_text("checked never")).to_have_count(0, timeout=SEEN_MS)
+    expect(gossip.filter(has_text="Not checked")).to_have_count(0, timeout=SEEN_MS)
     for node in stage.lab.nodes:
-        expect(ana.page.locator("table.reach tr").filter(has_text=node.name)).to_contain_text(node.address)
+        row = ana.page.locator("table.reach tr").filter(has_text=node.name)
+        expect(row).to_contain_text(node.address)
+        expect(row.locator("td[data-label='4789/udp']")).to_have_text("Not checked")
+
+
+def test_rules_and_a_checklist_are_filled_in_with_the_real_nodes(stage: Stage) -> None:
+    ana, (manager, _, worker) = stage.ana, stage.lab.nodes
+    ana.page.goto(stage.at("readiness/"))
+    ana.page.get_by_role("link", name="firewalld", exact=True).click()
+    rules = ana.page.locator("#rules details").filter(has_text=worker.name)
+    rules.locator("summary").click()
+    expect(rules).to_contain_text("firewall-cmd")
+    expect(rules).to_contain_text(manager.address)
+    expect(rules).not_to_contain_text("2377")
+    ana.page.get_by_role("link", name="Customise docker_gwbridge of a node…").click()
+    ana.field("Node").fill(worker.name)
+    ana.field("Subnet").press_sequentially("172.30.0.0/20", delay=10)
+    ana.sees(re.compile("docker network create --subnet 172.30.0.0/20"))
+    ana.sees(re.compile("docker node update --availability drain"))
+
+
+def test_what_swarm_took_in_silence_is_explained_with_what_waits_for_it(stage: Stage) -> None:
+    """A stranger makes a network within another one's subnet; Swarm takes it and never allocates it."""
+    ana, found, node = stage.ana, stage.network(NET), stage.lab.manager
+    assert found is not None
+    node.cli("network", "create", "--driver", "overlay", "--subnet", found.ipam[0].subnet, STUCK)
+    ana.page.goto(stage.at(""))
+    said = ana.page.locator("li.verdict").filter(has_text=STUCK)
+    stage.reload_until(said)
+    expect(said).to_contain_text("a manager takes such a network without a word")
+    expect(said).to_contain_text("No service uses it")
+    said.get_by_role("link", name="See the network").click()
+    ana.sees(f"Swarm has not allocated {STUCK}.")
+    node.cli("network", "rm", STUCK)
 
 
 def test_the_picture_of_addresses_is_looked_into(stage: Stage) -> None:
@@ -320,6 +360,9 @@ def test_an_engine_joins_by_the_command_that_the_page_shows(stage: Stage) -> Non
     assert manager.cli("swarm", "join-token", "--quiet", "worker").strip() not in said
     wait_until(lambda: _states(stage, node.name) == ["down", "ready"], what="both rows of node3", timeout=30)
     manager.cli("node", "rm", row.id)
+    stage.look_again()
+    ana.page.goto(stage.at("readiness/"))
+    stage.reload_until(ana.page.get_by_text(f"did not try {node.name}: new since then"))
 
 
 def test_what_nobody_uses_any_more_is_deleted(stage: Stage) -> None:
@@ -347,12 +390,14 @@ def test_what_nobody_uses_any_more_is_deleted(stage: Stage) -> None:
 def test_an_engine_that_goes_away_and_comes_back_is_shown_so(stage: Stage) -> None:
     """The last one: the services of the manager's node start anew."""
     ana, manager = stage.ana, stage.lab.manager
+    ana.page.goto(stage.at("networks/"))
     manager.stop()
     stopped = datetime.now(UTC)
+    # While it stops it still answers, for as long as its containers take, and says that it is no manager. The open page
+    # follows by itself.
+    expect(ana.page.get_by_role("alert").filter(has_text=re.compile("socket|listens"))).to_be_visible(timeout=SEEN_MS)
     for place in ("networks/", ""):
         ana.page.goto(stage.at(place))
-        # While it stops it still answers, for as long as its containers take, and says that it is no manager.
-        stage.reload_until(ana.page.get_by_role("alert").filter(has_text=re.compile("socket|listens")))
         away = ana.page.locator(".meta-strip").filter(has_text="not answering now, since")
         seen = away.get_by_text("seen ").locator("time").first.get_attribute("datetime")
         assert datetime.fromisoformat(seen or "") <= stopped, "as old as it is"

@@ -53,7 +53,7 @@ def test_every_error_is_named_at_its_line() -> None:
         (5, "The name is empty."),
         (5, "10.30.0.0/16 is on line 3 already."),
         (6, "fd00::/64 is IPv6."),
-        (6, "More fields than columns."),
+        (6, "More fields than columns. Put a text with a comma in quotes."),
     ]
 
 

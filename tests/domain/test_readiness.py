@@ -1,5 +1,6 @@
 """What nodes and networks show of a Swarm's readiness."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overlayweb.domain import mtu_advice, overlay_mtu, readiness
-from overlayweb.domain.readiness import Check, EngineView
+from overlayweb.domain.readiness import Answer, Check, EngineView, PortAnswer
 from overlayweb.domain.swarm import Node
-from tests.domain.builders import make_bridge, make_network, make_node, make_swarm
+from tests.domain.builders import NOW, make_bridge, make_network, make_node, make_swarm
 
 VERSIONS = st.lists(st.sampled_from(["20.10.24", "26.1.5", "28.5.2"]), min_size=1, max_size=6)
 
@@ -49,6 +50,16 @@ def test_what_stands_in_the_way_is_told(node: Node, code: str) -> None:
 def test_managers_are_tried_at_two_ports_and_workers_at_one() -> None:
     tried = readiness.to_try(make_swarm(nodes=[make_node("node1"), make_node("node2"), make_node("n3", address="")]))
     assert [(node.hostname, port) for node, port in tried] == [("node1", 2377), ("node1", 7946), ("node2", 7946)]
+
+
+def test_nodes_that_came_or_moved_after_the_check_were_not_tried() -> None:
+    stayed, moved, new, late, nowhere = (make_node(name) for name in ("stayed", "moved", "new", "late", "nowhere"))
+    nowhere = replace(nowhere, address="")
+    answers = ((stayed, Answer.SILENT), (moved, Answer.OPEN), (late, Answer.UNCHECKED))
+    ports = (PortAnswer(node_id=node.id, address=node.address, port=7946, answer=answer) for node, answer in answers)
+    check = Check(checked_at=NOW, engine=EngineView(hostname="stayed"), ports=tuple(ports))
+    now = make_swarm(nodes=[stayed, replace(moved, address="192.168.50.99"), new, late, nowhere])
+    assert [node.hostname for node in readiness.untried(now, check)] == ["moved", "new", "late"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,10 @@ def test_gaps_are_as_long_as_they_can_be_and_name_the_largest_block(held: list[R
     found = space.picture(ranges=held, view=VIEW)
     for gap, after in zip(found.gaps, found.gaps[1:], strict=False):
         assert gap.last + 1 < after.first
+    pooled = set().union(*(_addresses(row.subnet) for row in held if row.kind == space.POOL))
     for gap in found.gaps:
+        assert gap.pooled == len(pooled.intersection(range(gap.first, gap.last + 1)))
+        assert gap.in_pool == pooled.issuperset(range(gap.first, gap.last + 1))
         first, last = map(ipaddress.IPv4Address, (gap.first, gap.last))
         widest = min(ipaddress.summarize_address_range(first, last), key=lambda block: block.prefixlen)
         assert str(gap.largest) == str(widest)

@@ -9,9 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from overlayweb.domain import subnets
 from overlayweb.models import Cluster, RangeRecord, ReservedRange, codec
 from tests.domain.builders import make_network, make_service, make_swarm
-from tests.web.pages import text
+from tests.web.pages import beside, text, value
+from tests.web.wedges import see
 
 PATH = "/clusters/prod/addresses"
 IMPORT = "/clusters/prod/reserved/import"
@@ -31,9 +33,10 @@ def full(cluster: Cluster) -> Cluster:
 
 def test_the_space_names_who_is_where_and_what_collides(full: Cluster, as_author: Client) -> None:
     page = text(as_author.get(PATH))
+    pool = "in Swarm's default pool"
     assert "Addresses" in page
     assert "10.20.1.0/24 shop Overlay collides with office 256" in page
-    assert "10.0.1.0 – 10.0.7.255 Nobody Free. The largest block in it: 10.0.4.0/22 1,792" in page  # noqa: RUF001
+    assert f"10.0.1.0 – 10.0.7.255 Nobody Free, {pool}. The largest block in it: 10.0.4.0/22 1,792" in page  # noqa: RUF001
     squares = as_author.get(PATH).content.decode()
     assert squares.count('class="square is-') == 256 + 8
     assert "10.20.0.0/16: overlay shop 10.20.1.0/24, reserved office 10.20.0.0/16, collides" in squares
@@ -44,8 +47,24 @@ def test_looks_closer_and_back(full: Cluster, as_author: Client) -> None:
     assert "65,536 of 65,536 addresses held" in text(answer)
     assert '<a href="?at=10.16.0.0/12#space">' in answer.content.decode()
     assert "192.168.50.11/32 node1" in text(as_author.get(PATH, {"at": "192.168.50.0/24"}))
-    for nonsense in ("", "x", "fd00::/64", "10.0.0.0/33"):
-        assert "10.0.0.0/8" in text(as_author.get(PATH, {"at": nonsense}))
+    assert "192.168.50.11/32 node1" in text(as_author.get(PATH, {"at": "192.168.50.7"}))
+    assert "Write it like" not in text(as_author.get(PATH, {"at": ""}))
+    for nonsense in ("x", "fd00::/64", "10.0.0.0/33"):
+        answer = as_author.get(PATH, {"at": nonsense})
+        assert "Write it like 10.20.0.0/16" in beside(answer, "at-wrong")
+        assert value(answer, "at") == nonsense
+        assert answer.context["view"] == subnets.parse("10.0.0.0/8")
+
+
+def test_free_room_says_whether_swarm_gives_it_out(full: Cluster, as_author: Client) -> None:
+    pooled = make_swarm(networks=[make_network("shop", "10.20.0.0/16")], default_addr_pools=("10.128.0.0/9",))
+    cluster = Cluster.objects.get(pk=full.pk)
+    see(cluster, pooled)
+    page = text(as_author.get(PATH))
+    assert "Nobody Free, 8,388,608 in Swarm's default pool. The largest block in it: 10.128.0.0/9" in page
+    assert "10.0.1.0 – 10.19.255.255 Nobody Free. The largest" in page  # noqa: RUF001
+    inside = text(as_author.get(PATH, {"at": "10.192.0.0/16"}))
+    assert "Nobody Free, in Swarm's default pool. The largest block in it: 10.192.0.0/16 65,536" in inside
 
 
 def test_the_overlay_that_fills_first_is_named_first(full: Cluster, as_author: Client) -> None:
@@ -211,3 +230,19 @@ def test_of_a_long_file_the_first_lines_are_shown(cluster: Cluster, as_administr
     page = text(as_administrator.post(IMPORT, {"text": "\n".join(("cidr,name", *(f"x{n},y" for n in range(300))))}))
     assert "Nothing is imported: 300 errors" in page
     assert "The first 100 are shown." in page
+
+
+def test_what_holds_for_one_cluster_alone_goes_out_and_comes_back_as_that(
+    registry: Cluster, as_administrator: Client
+) -> None:
+    exported = as_administrator.get(f"{RANGES}/export").content.decode()
+    assert [line.split(",")[0] for line in exported.splitlines()[1:]] == [
+        str(subnet) for subnet in sorted(subnets.parse(row.cidr) for row in ReservedRange.objects.all())
+    ]
+    assert "all 5 are in the registry already" in text(as_administrator.post(IMPORT, {"text": exported}))
+    own = ReservedRange.objects.get(cluster=registry)
+    renamed = exported.replace(f"{own.cidr},{own.name}", f"{own.cidr},renamed")
+    as_administrator.post(IMPORT, {"text": renamed, "seal": sealed(as_administrator, renamed)})
+    assert ReservedRange.objects.get(name="renamed").cluster == registry
+    assert ReservedRange.objects.count() == 5
+    assert RangeRecord.objects.get().cluster == registry

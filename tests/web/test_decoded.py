@@ -174,6 +174,17 @@ def test_why_an_engine_is_in_no_swarm_is_explained(cluster: Cluster, as_reader: 
     assert explains(text(as_reader.get("/clusters/prod/readiness/")))
 
 
+def test_why_a_node_did_not_answer_the_check_is_explained(cluster: Cluster, as_author: Client) -> None:
+    now = timezone.now()
+    others = (EngineView(hostname="node2", error=X509), EngineView(hostname="node3"))
+    check = Check(checked_at=now, engine=EngineView(hostname="node1", membership=Membership.MANAGER), others=others)
+    ReadinessCheck.objects.create(cluster=cluster, asked_at=now, checked_at=now, result=codec.dump(check))
+    page = text(as_author.get("/clusters/prod/readiness/"))
+    assert f"asked node2 at its own address, and it did not answer: {X509}" in page
+    assert explains(page)
+    assert "asked node3" not in page
+
+
 @pytest.mark.parametrize("path", ["nodes", "ingress/"])
 def test_why_a_node_was_not_asked_is_explained(cluster: Cluster, as_administrator: Client, path: str) -> None:
     NodeEndpoint.objects.create(cluster=cluster, hostname="node1", endpoint="tcp://10.0.0.1:2376")

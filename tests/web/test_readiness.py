@@ -25,6 +25,7 @@ from overlayweb.models.secrets import seal
 from tests.domain.builders import NOW, make_bridge, make_network, make_node, make_swarm
 from tests.web.engines import keep
 from tests.web.pages import beside, text, value
+from tests.web.wedges import see
 
 PAGE = "/clusters/prod/readiness/"
 TOKEN = "SWMTKN-1-aaa-bbb"
@@ -232,6 +233,24 @@ def test_nodes_at_which_a_port_did_not_answer_are_found(as_reader: Client, clust
     keep(cluster, EngineView(hostname="node1", membership=Membership.MANAGER), *ports)
     page = as_reader.get(PAGE, {"show": "closed"})
     assert [row.node.hostname for row in page.context["listing"].page] == ["node2"]
+
+
+def test_a_node_that_came_after_the_check_is_named_beside_its_age(
+    as_reader: Client, cluster: Cluster, swarm: Swarm
+) -> None:
+    first, second, third = swarm.nodes
+    known = (PortAnswer(node_id=n.id, address=n.address, port=7946, answer=Answer.OPEN) for n in (first, third))
+    keep(cluster, EngineView(hostname="node1", membership=Membership.MANAGER), *known)
+    page = as_reader.get(PAGE)
+    assert f"did not try {second.hostname}: new since then, or at another address" in text(page)
+    moved = replace(third, address="192.168.50.99")
+    see(cluster, replace(swarm, nodes=(first, moved)))
+    page = as_reader.get(PAGE)
+    assert f"did not try {third.hostname}: new since then" in text(page)
+    open_now = [row.node.hostname for row in page.context["listing"].page if any(found for _, found in row.ports)]
+    assert open_now == [first.hostname]
+    see(cluster, replace(swarm, nodes=(first,)))
+    assert "did not try" not in text(as_reader.get(PAGE))
 
 
 def test_while_a_check_goes_on_the_whole_page_is_asked_for_again(as_reader: Client, cluster: Cluster) -> None:

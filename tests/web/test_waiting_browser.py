@@ -6,8 +6,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
+from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Cluster, ReadinessCheck, codec
+from overlayweb.models import ChangeRequest, Cluster, Job, ReadinessCheck, codec
 from tests.web.test_form_browser import window
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
@@ -81,6 +82,51 @@ def test_a_look_that_was_asked_for_leaves_alone_what_is_typed(
         look_finds(cluster, swarm)
         expect(page.get_by_text("A worker looks at the cluster.")).to_be_hidden()
         expect(page.get_by_label("Why")).to_have_value("A long reason.")
+
+
+FRAME_MS = 10_000
+"""So often a page asks whether its banners still hold."""
+PATHS = ("/clusters/prod/services/", "/clusters/prod/ingress/customise", "/changes/")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_why_an_engine_is_away_is_told_anew_on_an_open_page(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client, path: str
+) -> None:
+    with window(browser, live_server, as_author) as page:
+        page.clock.install()
+        page.goto(path)
+        page.get_by_label("Search or jump").fill("half a word")
+        banner = page.locator("#banners").get_by_role("alert").and_(page.locator(":visible"))
+        for error in ("The engine does not answer.", "The engine refuses the certificate."):
+            look_fails(cluster, error)
+            page.clock.run_for(FRAME_MS)
+            expect(banner).to_contain_text(error)
+        Cluster.objects.update(error="")
+        page.clock.run_for(FRAME_MS)
+        expect(banner).to_have_count(0)
+        expect(page.get_by_label("Search or jump")).to_have_value("half a word")
+        expect(page.get_by_label("Search or jump")).to_be_focused()
+
+
+@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize("path", PATHS)
+def test_the_marks_of_the_rail_follow_what_runs_and_what_waits(
+    browser: Browser, live_server: LiveServer, change: ChangeRequest, as_author: Client, path: str, *, phone: bool
+) -> None:
+    job = Job.objects.create(cluster=change.cluster, change=change, kind=change.kind, created_at=timezone.now())
+    with window(browser, live_server, as_author, phone=phone) as page:
+        page.clock.install()
+        page.goto(path)
+        running = page.locator("#more-running" if phone else "#rail-running")
+        waiting = page.locator("#rail-pending")
+        expect(running).to_be_visible()
+        expect(waiting).to_have_text("1")
+        Job.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED)
+        ChangeRequest.objects.update(status="rejected")
+        page.clock.run_for(FRAME_MS)
+        expect(running).to_be_hidden()
+        expect(waiting).to_be_hidden()
 
 
 def test_a_check_that_goes_on_leaves_alone_what_is_typed(
