@@ -179,4 +179,4 @@ def _others(swarm: Swarm, subject: Service | Network) -> Iterator[tuple[str, str
     else:
         for service in swarm.services:
             containers = len(swarm.running_on(service.id))
-            yield service.id, service.name, f"{containers} containers run", subject.id in service.network_ids
+            yield service.id, service.name, f"{containers} container{' runs' if containers == 1 else 's run'}", subject.id in service.network_ids

@@ -14,7 +14,7 @@ from overlayweb.domain.swarm import IpamConfig
 
 _TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 USE = "use"
-FIELDS = ("name", "subnets", "mtu", "labels", "options", "reason")
+FIELDS = ("name", "subnets", "mtu", "encrypted", "labels", "options", "reason")
 _ON_SUBNETS = ("subnet", "gateway", "ip_range")
 
 

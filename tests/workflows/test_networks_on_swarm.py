@@ -17,6 +17,7 @@ from overlayweb.domain import connect_plans, container_plans, decoding, network_
 from overlayweb.domain.connect_plans import ConnectRequest
 from overlayweb.domain.container_plans import ContainerLink, ContainerRequest
 from overlayweb.domain.decoding import Decoded
+from overlayweb.domain.ingress_settings import VXLAN_IDS_OPTION
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.links import Link
 from overlayweb.domain.network_plans import CreateRequest, DeleteRequest
@@ -91,6 +92,7 @@ FREE = "10.52.0.0/24"
         pytest.param({"mtu": 9001}, "overlay", "mtu-bounds", id="mtu-9001"),
         pytest.param({"options": ((MTU, "abc"),)}, "overlay", "option-has-a-field", id="mtu-abc"),
         pytest.param({"options": (("encrypted", "false"),)}, "overlay", "option-has-a-field", id="encrypted-false"),
+        pytest.param({"options": ((VXLAN_IDS_OPTION, "abc"),)}, "", "option-of-swarm", id="vxlan-id-abc"),
     ],
 )
 def test_what_docker_takes_in_silence_is_refused_first(rig: Rig, asked: dict[str, Any], driver: str, code: str) -> None:
@@ -102,6 +104,11 @@ def test_the_subnet_of_a_local_bridge_is_refused_first(rig: Rig) -> None:
     """Which of its pools an engine gave to ``docker_gwbridge``: one that holds the machine's name server it leaves."""
     (bridge,) = _listed(rig.lab, "docker_gwbridge")["IPAM"]["Config"]
     _refused_first(rig, asked={"subnets": bridge["Subnet"]}, driver="overlay", code="subnet-overlap")
+
+
+def test_the_vxlan_id_of_another_network_is_refused_first(rig: Rig) -> None:
+    theirs = _listed(rig.lab, "taken")["Options"][VXLAN_IDS_OPTION]
+    _refused_first(rig, asked={"options": ((VXLAN_IDS_OPTION, theirs),)}, driver="", code="option-of-swarm")
 
 
 def _refused_first(rig: Rig, *, asked: dict[str, Any], driver: str, code: str) -> None:
