@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from overlayweb.domain.checks.addressing import AUXILIARY_REASON
+from overlayweb.domain.ingress_settings import default_gateway
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level, Plan
 from overlayweb.domain.swarm import IpamConfig
@@ -117,7 +118,7 @@ def initial_of(settings: NetworkSettings) -> dict[str, Any]:
     """The settings as they are typed."""
     return {
         "name": settings.name,
-        "subnets": "\n".join(" ".join(filter(None, (r.subnet, r.gateway, r.ip_range))) for r in settings.subnets),
+        "subnets": "\n".join(map(_line_of, settings.subnets)),
         "mtu": "" if settings.mtu is None else settings.mtu,
         "attachable": settings.attachable,
         "internal": settings.internal,
@@ -125,6 +126,12 @@ def initial_of(settings: NetworkSettings) -> dict[str, Any]:
         "labels": "\n".join(f"{key}={value}" for key, value in settings.labels),
         "options": "\n".join(f"{key}={value}" for key, value in settings.options),
     }
+
+
+def _line_of(row: IpamConfig) -> str:
+    # A gateway that nobody chose follows the subnet, instead of lying outside as soon as another one is typed.
+    gateway = "" if row.gateway == default_gateway(row.subnet) else row.gateway
+    return " ".join(filter(None, (row.subnet, gateway, row.ip_range)))
 
 
 def _of_line(words: Sequence[str]) -> IpamConfig:
