@@ -212,14 +212,19 @@ def of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
             "between the nodes, which no manager shows.",
             remedy="The readiness page has the rules for every node's firewall.",
         )
-    windows = sorted(node.hostname for node in swarm.nodes if node.os == "windows")
+    windows = run_windows(swarm)
     if after.encrypted and windows:
-        more = [f"{len(windows) - NAMED_AT_MOST} more"] if len(windows) > NAMED_AT_MOST else []
         yield on_field(
             level=Level.BLOCKER,
             code="encrypted-windows",
             field="encrypted",
-            message=f"{', '.join(windows[:NAMED_AT_MOST] + more)} run{'s' if len(windows) == 1 else ''} Windows, which "
-            "takes no part in encrypted overlays and says nothing.",
+            message=f"{windows}, which takes no part in encrypted overlays and says nothing.",
             remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
         )
+
+
+def run_windows(swarm: Swarm) -> str:
+    """Which nodes do, as in "win1, win2 run Windows"; of very many the first, and how many more; "" when none does."""
+    names = sorted(node.hostname for node in swarm.nodes if node.os == "windows")
+    more = [f"{len(names) - NAMED_AT_MOST} more"] if len(names) > NAMED_AT_MOST else []
+    return f"{', '.join(names[:NAMED_AT_MOST] + more)} run{'s' if len(names) == 1 else ''} Windows" if names else ""

@@ -371,6 +371,7 @@ def test_a_phone_has_five_entries_and_the_others_under_more(
         (FORM, "Subnet", "10.10.0.0/16"),
         ("/clusters/prod/networks/new", "Name", "lake"),
         ("/clusters/prod/networks/id-backend/replace", "MTU", "1400"),
+        ("/clusters/prod/networks/id-backend/connect", "Aliases of wiki", "pages"),
     ],
 )
 def test_a_refusal_is_taken_back_when_the_reason_is_typed(
@@ -379,6 +380,8 @@ def test_a_refusal_is_taken_back_when_the_reason_is_typed(
     with window(browser, live_server, as_author) as page:
         page.goto(path)
         page.get_by_label(field).first.fill(typed)
+        if "Aliases" in field:
+            page.get_by_role("checkbox", name="wiki").check()
         page.get_by_role("button", name="Ask for approval").click()
         why = page.get_by_label("Why")
         expect(page.get_by_role("alert").filter(has_text="Not asked for")).to_be_focused()

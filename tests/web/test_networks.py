@@ -143,7 +143,7 @@ def test_one_that_nobody_uses_is_asked_to_be_deleted(cluster: Cluster, as_author
     used = {key for service in swarm.services for key in service.network_ids}
     spare = next(n for n in swarm.networks if n.scope == "swarm" and not n.ingress and n.id not in used)
     path = f"/clusters/prod/networks/{spare.id}/delete"
-    assert "Say why" in text(as_author.post(path, {"reason": ""}))
+    assert "Say why" in beside(as_author.post(path, {"reason": ""}), "verdict-reason")
     as_author.post(path, {"reason": "Nobody is on it."})
     assert ChangeRequest.objects.get().title == f"Delete {spare.name}"
 
