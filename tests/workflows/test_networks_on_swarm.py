@@ -181,6 +181,24 @@ def test_a_network_is_made_kept_while_somebody_is_on_it_and_deleted(rig: Rig) ->
     assert "lake" not in {network.name for network in rig.swarm().networks}
 
 
+def test_a_removal_waits_until_the_last_container_has_left(rig: Rig) -> None:
+    """Its service has gone already; the container itself ignores that it is to stop."""
+    marsh = _make(rig.lab, NetworkSettings(name="marsh", subnets=_subnets("10.59.0.0/24")))
+    spec = lab_services.slow_stopping("stubborn", replicas=1)
+    spec["TaskTemplate"]["Networks"] = [{"Target": marsh}]
+    service = lab_services.create(rig.lab.manager, spec)
+    rig.lab.wait_running(["stubborn"], timeout=60)
+    rig.lab.manager.request("DELETE", f"/services/{service}")
+    delete = DeleteRequest(network_id=marsh)
+    said = network_plans.delete(swarm=rig.swarm(), request=delete).findings
+    assert [finding.code for finding in said] == ["tasks-leaving"]
+    job = rig.run(_approved(rig, network_plans.DELETE, delete))
+    assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
+    assert "Waiting for 1 container of services to leave marsh" in [event.message for event in job.events.all()]
+    assert _on(rig, marsh) == set()
+    assert "marsh" not in {network.name for network in rig.swarm().networks}
+
+
 def test_one_that_swarm_does_not_allocate_is_removed_again_and_what_it_meets_named(rig: Rig) -> None:
     """The overlay in the way comes from a stranger, after the job has looked at the cluster."""
     settings = NetworkSettings(name="late", subnets=_subnets("10.55.0.0/24"))
