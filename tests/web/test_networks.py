@@ -288,6 +288,19 @@ def test_an_ip_range_needs_no_gateway(cluster: Cluster, as_author: Client) -> No
     assert "Too much: 10.44.0.0/22 10.44.0.1 10.44.0.2" in beside(page, "verdict-subnets")
 
 
+def test_a_line_that_cannot_be_read_keeps_nothing_else_from_being_judged(cluster: Cluster, as_author: Client) -> None:
+    lines = "10.9.1.0/25\n10.44.0.0/22 10.44.0.1 10.44.0.2\n10.45.0.0/22 printer=10.45.0.9"
+    labels = "com.docker.x=1\nteam\nshop"
+    page = as_author.post(NEW, {**TYPED, "subnets": lines, "labels": labels, "reason": "Needed."})
+    said = beside(page, "verdict-subnets")
+    for words in ("overlaps overlay payments", "Too much: 10.44.0.0/22", "no auxiliary addresses"):
+        assert words in said
+    said = beside(page, "verdict-labels")
+    for words in ("Write it as key=value: team", "Write it as key=value: shop", "The label com.docker.x is in"):
+        assert words in said
+    assert "Not asked for: 6 things to mend" in beside(page, "refused")
+
+
 def test_a_suggestion_takes_the_place_of_the_line_that_collides(cluster: Cluster, as_author: Client) -> None:
     typed = {**TYPED, "subnets": "10.44.0.0/22 10.44.0.9\n10.9.1.0/25\n10.45.0.0/22"}
     html = as_author.post(f"{NEW}/preview", typed).content.decode()
