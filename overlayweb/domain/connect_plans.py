@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from overlayweb.domain import attaching, connect_checks, estimates, fingerprints, reach, updating
 from overlayweb.domain.addresses import ReservedRange, starts_first, wanted_swarm_tasks
+from overlayweb.domain.counting import counted
 from overlayweb.domain.estimates import Pace, ServiceHistory, Timings
 from overlayweb.domain.links import Link
 from overlayweb.domain.plans import Effect, Plan, PlannedStep, Request, Strategy, Term
@@ -183,7 +184,7 @@ def _monitor(service: Service) -> float:
 
 def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]:
     seconds = round(sum(estimates.total(effect.terms) for effect in effects), 2)
-    count = _services(len(effects))
+    count = counted(len(effects), "service")
     what = f"{count}, one after the other" if len(effects) > 1 else effects[0].service_name if effects else count
     yield PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5)
     yield PlannedStep(name="record", title=f"Record {count}", expected_seconds=0.1)
@@ -217,10 +218,6 @@ def _base(swarm: Swarm, services: Sequence[Service], links: Sequence[Link]) -> t
 
 def _network(network: Network) -> object:
     return [network.id, network.allocated, network.encrypted, [ipam.subnet for ipam in network.ipam]]
-
-
-def _services(count: int) -> str:
-    return "1 service" if count == 1 else f"{count} services"
 
 
 def links_of(links: Iterable[Link], service_id: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:

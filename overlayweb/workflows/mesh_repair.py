@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from overlayweb.domain import mesh, repair_plans
+from overlayweb.domain.counting import counted
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.mesh import NodeMesh, Presence
 from overlayweb.domain.plans import Effect, IngressPlan, NodeRestart, Plan, PlannedStep, Strategy
@@ -96,8 +97,10 @@ def record(context: Context) -> str:
         context.ledger.intend(context.step, registered={node.id: _registered(node) for node in swarm.nodes})
         by_id = {service.id: service for service in swarm.services}
         rows = [_snapshot(context, swarm, by_id.get(e.service_id), e) for e in context.plan.effects]
-        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
-    return f"{context.job.services.count()} services"
+        context.ledger.record(
+            rows, step=context.step, message=f"{counted(len(rows), 'service')} saved before anything changes"
+        )
+    return counted(context.job.services.count(), "service")
 
 
 def restart(context: Context, wanted: NodeRestart, *, last: bool) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from overlayweb.domain import attaching, connect_plans
 from overlayweb.domain.connect_plans import ConnectPlan
+from overlayweb.domain.counting import counted
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.specs import Spec, differences, same
@@ -80,8 +81,10 @@ def record(context: Context) -> str:
             if service is None or service.spec.digest != effect.spec_digest:
                 raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
             rows.append(snapshots.of_service(context, swarm, service, effect, target=service.spec))
-        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
-    return f"{context.job.services.count()} services"
+        context.ledger.record(
+            rows, step=context.step, message=f"{counted(len(rows), 'service')} saved before anything changes"
+        )
+    return counted(context.job.services.count(), "service")
 
 
 def connect(context: Context) -> str:
