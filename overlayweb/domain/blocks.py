@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 
 from overlayweb.domain import subnets
-from overlayweb.domain.addresses import ReservedRange, holdings
+from overlayweb.domain.addresses import ReservedRange, holdings, wanted_swarm_tasks
 from overlayweb.domain.subnets import ADDRESS_BITS, LONGEST_USABLE_PREFIX, Subnet
 from overlayweb.domain.swarm import Swarm
 
@@ -112,6 +112,12 @@ def need_of(*, services: int, replicas: int, growth: float, nodes: int, start_fi
     if need.prefix_length < SHORTEST_PREFIX:
         raise NeedError(f"{need.total} addresses fit no private block.", field="services")
     return need
+
+
+def users_of(*, swarm: Swarm, network_id: str) -> tuple[int, int]:
+    """(services on the network, their replicas on average, rounded up); (0, 0) where none is on it."""
+    wanted = [wanted_swarm_tasks(swarm=swarm, service=row) for row in swarm.services if network_id in row.network_ids]
+    return len(wanted), ceil(sum(wanted) / len(wanted)) if wanted else 0
 
 
 def pick(*, need: BlockNeed, swarm: Swarm, reserved: Sequence[ReservedRange]) -> Pick:

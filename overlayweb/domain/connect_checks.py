@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from overlayweb.domain import capacity
+from overlayweb.domain import capacity, network_checks
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.checks import publishing
 from overlayweb.domain.checks.case import on_network, on_service
@@ -152,10 +152,10 @@ def _of_network(swarm: Swarm, network: Network) -> Iterator[Finding]:
         yield on_network(level=Level.BLOCKER, code="network-unallocated", network=network,
                          message=f"Swarm has given {network.name} no addresses: containers on it never start.",
                          remedy="Remove it and make it again with a free subnet.")  # fmt: skip
-    windows = [node.hostname for node in swarm.nodes if node.os == "windows"]
+    windows = network_checks.run_windows(swarm)
     if network.encrypted and windows:
         yield on_network(level=Level.BLOCKER, code="encrypted-windows", network=network,
-                         message=f"{network.name} is encrypted, and {', '.join(windows)} run Windows, which cannot.",
+                         message=f"{network.name} is encrypted, and {windows}, which cannot.",
                          remedy="Choose an overlay without encryption.")  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from overlayweb.domain.links import Link, Publication
 from overlayweb.domain.plans import Effect, Plan, PlannedStep, Request, Strategy, Term
 from overlayweb.domain.specs import Document
 from overlayweb.domain.swarm import Network, Service, Swarm
+from overlayweb.domain.wording import counted
 
 KIND = "network_connect"
 MONITOR_SECONDS = 5.0
@@ -203,7 +204,7 @@ def _monitor(service: Service) -> float:
 
 def _steps(effects: Sequence[Effect], timings: Timings) -> Iterator[PlannedStep]:
     seconds = round(sum(estimates.total(effect.terms) for effect in effects), 2)
-    count = services(len(effects))
+    count = counted(len(effects), "service")
     what = f"{count}, one after the other" if len(effects) > 1 else effects[0].service_name if effects else count
     yield PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5)
     yield PlannedStep(name="record", title=f"Record {count}", expected_seconds=0.1)
@@ -240,11 +241,6 @@ def _base(swarm: Swarm, services: Sequence[Service], links: Sequence[Link]) -> t
 
 def _network(network: Network) -> object:
     return [network.id, network.allocated, network.encrypted, [ipam.subnet for ipam in network.ipam]]
-
-
-def services(count: int) -> str:
-    """So many, in words."""
-    return "1 service" if count == 1 else f"{count} services"
 
 
 def links_of(links: Iterable[Link], service_id: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:

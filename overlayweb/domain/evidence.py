@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from overlayweb.domain import inventory
+from overlayweb.domain import inventory, wording
 from overlayweb.domain.ingress_settings import ipv4_ipam
 from overlayweb.domain.inventory import ListedNetwork
 from overlayweb.domain.swarm import Network, Node, Service, Swarm, SwarmTask
@@ -68,9 +68,9 @@ def who_says(scene: Scene) -> Iterator[str]:
     for name, count in counted.most_common(MOST):
         on = {hosts.get(t.node_id, "") for t in saying if names.get(t.service_id, "containers of no service") == name}
         where = f" on {several(sorted(filter(None, on)))}" if any(on) else ""
-        yield f"{_counted(count, 'task')} of {name} {'says' if count == 1 else 'say'} so now{where}."
+        yield f"{wording.counted(count, 'task')} of {name} {'says' if count == 1 else 'say'} so now{where}."
     if len(counted) > MOST:
-        yield f"{_counted(len(counted) - MOST, 'more service')} too."
+        yield f"{wording.counted(len(counted) - MOST, 'more service')} too."
 
 
 def states(scene: Scene) -> Iterator[str]:
@@ -182,7 +182,7 @@ def managers(scene: Scene) -> Iterator[str]:
     leader = next((node.hostname for node in found if node.leader), "")
     if found:
         led = f"the leader is {leader}" if leader else "none of them leads"
-        yield f"{sum(node.ready for node in found)} of {_counted(len(found), 'manager')} ready; {led}."
+        yield f"{sum(node.ready for node in found)} of {wording.counted(len(found), 'manager')} ready; {led}."
 
 
 def ingress(scene: Scene) -> Iterator[str]:
@@ -200,7 +200,7 @@ def published(scene: Scene) -> Iterator[str]:
     found = [s.name for s in scene.swarm.published_services]
     if found:
         publish = "publishes" if len(found) == 1 else "publish"
-        yield f"{_counted(len(found), 'service')} {publish} through it: {several(found)}."
+        yield f"{wording.counted(len(found), 'service')} {publish} through it: {several(found)}."
 
 
 def image(scene: Scene) -> Iterator[str]:
@@ -260,10 +260,6 @@ def _takes(node: Node) -> bool:
 
 def _state(node: Node) -> str:
     return node.state if not node.ready else {"pause": "paused", "drain": "drained"}.get(node.availability, "away")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _reserved(asked: dict[str, int]) -> str:

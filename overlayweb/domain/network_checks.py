@@ -6,8 +6,8 @@ from dataclasses import replace
 from overlayweb.domain import blocks, subnets
 from overlayweb.domain.addresses import ReservedRange, holdings
 from overlayweb.domain.checks import addressing, fields, overlap
-from overlayweb.domain.checks.case import Case, on_field, on_node
-from overlayweb.domain.ingress_settings import MTU_OPTION, subnet_of
+from overlayweb.domain.checks.case import Case, on_field
+from overlayweb.domain.ingress_settings import MTU_OPTION, VXLAN_IDS_OPTION, subnet_of
 from overlayweb.domain.network_settings import ENCRYPTED_OPTION, NetworkSettings
 from overlayweb.domain.plans import Finding, IngressRequest, IngressSettings, Level
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
@@ -48,13 +48,13 @@ def of_settings(
     for check in _OF_SETTINGS:
         for finding in check(cases[0]):
             yield finding if after.name else replace(finding, suggestion="")
-    yield from _names_and_options(swarm, after)
+    yield from _ingress_name(swarm, after)
+    yield from _options(after)
     if not after.subnets:
         yield from _of_default_pools(swarm, reserved)
         return
     for case in cases:
-        for check in _OF_SUBNET:
-            yield from (replace(finding, subject_name=case.after.subnet) for finding in check(case))
+        yield from (replace(finding, subject_name=case.after.subnet) for finding in _of_subnet(case))
     blocks = [case.subnet for case in cases if case.subnet]
     for number, block in enumerate(blocks):
         if any(subnets.overlaps(block, other) for other in blocks[:number]):
@@ -65,6 +65,13 @@ def of_settings(
                 message=f"{block} overlaps another subnet of the same network.",
                 remedy="Choose blocks that lie apart.",
             )
+
+
+def _of_subnet(case: Case) -> list[Finding]:
+    """What is wrong with one subnet; only where it can stay, what is good to know of it too."""
+    found = [finding for check in _OF_SUBNET for finding in check(case)]
+    stays = all(finding.level is not Level.BLOCKER or finding.subject != "subnet" for finding in found)
+    return [finding for finding in found if stays or finding.level is not Level.NOTICE]
 
 
 def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Finding]:
@@ -98,8 +105,8 @@ def _of_default_pools(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterat
         )
 
 
-def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
-    """What the fields of the form say better, and the name that the ingress has."""
+def _ingress_name(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
+    """The name that the ingress has."""
     ingress = next((row for row in swarm.networks if row.ingress and row.has_name(after.name)), None)
     if ingress:
         yield on_field(
@@ -109,32 +116,49 @@ def _names_and_options(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding
             message=f"The ingress network is called {ingress.name}.",
             remedy="Choose another name.",
         )
+
+
+def _options(after: NetworkSettings) -> Iterator[Finding]:
+    """Driver options that cannot be as they are, and those that nothing follows from.
+
+    Source: the overlay driver of moby reads the MTU, ``encrypted`` and the VXLAN ids; any other is kept and not read.
+    """
     keys = [key for key, _ in after.options]
     for key in sorted({key for key in keys if keys.count(key) > 1 or not key or any(map(str.isspace, key))}):
-        yield on_field(
-            level=Level.BLOCKER,
+        yield _option(
             code="option-key",
-            field="options",
             message=f"The option “{key}” is empty, holds a blank, or is given twice.",
             remedy="Write each option once, as key=value.",
         )
     if any(key.lstrip("-") in _AUXILIARY for key in keys):
-        yield on_field(
-            level=Level.BLOCKER,
-            code="option-auxiliary",
-            field="options",
-            message=addressing.AUXILIARY_REASON,
-            remedy="Take the option out.",
-        )
+        yield _option(code="option-auxiliary", message=addressing.AUXILIARY_REASON, remedy="Take the option out.")
     for key in (MTU_OPTION, ENCRYPTED_OPTION):
         if key in keys:
-            yield on_field(
-                level=Level.BLOCKER,
+            yield _option(
                 code="option-has-a-field",
-                field="options",
                 message=f"{key} has a field of its own here: Docker takes any value of it and nodes fail later.",
                 remedy="Use the field, and take the option out.",
             )
+    if VXLAN_IDS_OPTION in keys:
+        yield _option(
+            code="option-of-swarm",
+            message=f"Swarm chooses the {VXLAN_IDS_OPTION}. One that is no number, or that another network has, it "
+            "takes, and never allocates the network.",
+            remedy="Take the option out.",
+        )
+    told = {"", MTU_OPTION, ENCRYPTED_OPTION, VXLAN_IDS_OPTION}
+    unread = sorted({key for key in keys if key not in told and key.lstrip("-") not in _AUXILIARY})
+    if unread:
+        yield _option(
+            level=Level.WARNING,
+            code="option-unread",
+            message=f"Docker takes {', '.join(unread)}, and the overlay driver of Linux nodes does not read it.",
+            remedy="Take it out, unless something of yours reads it. The MTU and encryption have fields here.",
+        )
+
+
+def _option(*, code: str, message: str, remedy: str, level: Level = Level.BLOCKER) -> Finding:
+    return on_field(level=level, code=code, field="options", message=message, remedy=remedy)
 
 
 def case_of(
@@ -184,12 +208,18 @@ def of_nodes(swarm: Swarm, after: NetworkSettings) -> Iterator[Finding]:
             "between the nodes, which no manager shows.",
             remedy="The readiness page has the rules for every node's firewall.",
         )
-    for node in sorted(swarm.nodes, key=lambda node: node.hostname):
-        if after.encrypted and node.os == "windows":
-            yield on_node(
-                level=Level.BLOCKER,
-                code="encrypted-windows",
-                node=node,
-                message=f"{node.hostname} runs Windows, which takes no part in encrypted overlays and says nothing.",
-                remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
-            )
+    windows = run_windows(swarm)
+    if after.encrypted and windows:
+        yield on_field(
+            level=Level.BLOCKER,
+            code="encrypted-windows",
+            field="encrypted",
+            message=f"{windows}, which takes no part in encrypted overlays and says nothing.",
+            remedy="Leave the network unencrypted, or take Windows nodes out of the Swarm.",
+        )
+
+
+def run_windows(swarm: Swarm) -> str:
+    """Which nodes do, as in "win1 and win2 run Windows"; of many the first, and how many more; "" when none does."""
+    names = sorted(node.hostname for node in swarm.nodes if node.os == "windows")
+    return f"{several(names)} run{'s' if len(names) == 1 else ''} Windows" if names else ""

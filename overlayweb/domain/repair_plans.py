@@ -40,6 +40,7 @@ from overlayweb.domain.plans import (
 )
 from overlayweb.domain.ports import INGRESS_MODE
 from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.domain.wording import counted
 
 KIND = "mesh_repair"
 RESTART_STEP = "restart-"
@@ -222,7 +223,7 @@ def _steps(
 ) -> tuple[PlannedStep, ...]:
     laid = ingress_steps.steps(swarm=swarm, effects=effects, after=after, timings=timings, has_ingress=True)
     by_name = {step.name: step for step in laid}
-    by_name["record"] = replace(by_name["record"], title=f"Record {_services(len(effects))}")
+    by_name["record"] = replace(by_name["record"], title=f"Record {counted(len(effects), 'service')}")
     # Where there is nothing to remove, making the ingress is what cannot be taken back.
     by_name["create"] = replace(by_name["create"], point_of_no_return=not found.replaced)
     if (number := len(found.replaced)) > 1:
@@ -240,10 +241,6 @@ def _steps(
         for number, restart in enumerate(restarts, start=1)
     ]
     return (*steps[:2], *asked, *steps[2:])
-
-
-def _services(count: int) -> str:
-    return "1 service" if count == 1 else f"{count} services"
 
 
 def _keeps_working(swarm: Swarm, effects: Sequence[Effect]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from overlayweb.domain.network_settings import NetworkSettings, of_network, reso
 from overlayweb.domain.plans import Effect, Meanwhile, Plan, PlannedStep, Request, Strategy, Term
 from overlayweb.domain.specs import canonical
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
+from overlayweb.domain.wording import counted
 
 KIND = "network_replace"
 AT_ONCE = 4
@@ -239,15 +240,15 @@ def _steps(
 ) -> Iterator[PlannedStep]:
     count = sum(bool(effect.restarts) for effect in effects)
     yield PlannedStep(name="check", title="Check the cluster", expected_seconds=0.5)
-    yield PlannedStep(name="record", title=f"Record {_services(len(effects))}", expected_seconds=0.1)
+    yield PlannedStep(name="record", title=f"Record {counted(len(effects), 'service')}", expected_seconds=0.1)
     names = [before.name, interim.name, after.name] if interim else [before.name, after.name]
     seconds = move_seconds(effects, moves=len(names) - 1)
     for number, (source, target) in enumerate(pairwise(names), start=1):
         final = "" if target != before.name or number == 1 else " with the old name"
         yield _step("create", number, f"Make {target}{final}", timings.create.seconds)
-        yield _step("join", number, f"{_services(count)} onto both {source} and {target}", seconds)
+        yield _step("join", number, f"{counted(count, 'service')} onto both {source} and {target}", seconds)
         yield _step("containers", number, f"Standalone containers off {source}", 0.5)
-        yield _step("leave", number, f"{_services(count)} off {source}", seconds)
+        yield _step("leave", number, f"{counted(count, 'service')} off {source}", seconds)
         yield _step("flush", number, f"Forget {source} in what services remember", 0.5)
         remove = _step("remove", number, f"Remove {source}", timings.remove.seconds)
         yield replace(remove, point_of_no_return=number == 1)
@@ -314,10 +315,6 @@ def _base(
         if block and any(subnets.overlaps(block, other) for other in wanted):
             found.append((f"reserved range {row.name}", row.cidr))
     return tuple((subject, fingerprints.digest(content)) for subject, content in sorted(found, key=canonical))
-
-
-def _services(count: int) -> str:
-    return "1 service" if count == 1 else f"{count} services"
 
 
 def _round(seconds: float) -> float:

@@ -11,6 +11,7 @@ from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.plans import Effect, Meanwhile
 from overlayweb.domain.specs import Document
 from overlayweb.domain.swarm import Service, Swarm
+from overlayweb.domain.wording import counted
 
 _SWITCHED_OFF = "NONE"
 
@@ -49,14 +50,11 @@ def sentences(effects: Iterable[Effect]) -> Iterator[str]:
     kinds = [effect.meanwhile for effect in effects if effect.restarts]
     if count := kinds.count(Meanwhile.ANSWERS):
         yield (
-            f"{_services(count)} keep{'s' if count == 1 else ''} answering: "
+            f"{counted(count, 'service')} keep{'s' if count == 1 else ''} answering: "
             "a new container is healthy before an old one stops."
         )
     if count := kinds.count(Meanwhile.UNPROVEN):
-        yield f"{_services(count)}: a new container runs before an old one stops, and nobody checks that it answers."
+        services = counted(count, "service")
+        yield f"{services}: a new container runs before an old one stops, and nobody checks that it answers."
     if count := kinds.count(Meanwhile.SOME):
-        yield f"{_services(count)}: some containers of each run all the while, not all."
-
-
-def _services(count: int) -> str:
-    return "1 service" if count == 1 else f"{count} services"
+        yield f"{counted(count, 'service')}: some containers of each run all the while, not all."

@@ -1,4 +1,4 @@
-"""Lists as people read them."""
+"""Lists and numbers of things, as people read them."""
 
 from collections.abc import Iterable
 
@@ -10,3 +10,8 @@ def several(names: Iterable[str], *, most: int = 3) -> str:
     if left > 0:
         return f"{', '.join(shown)} and {left:,} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 service", "3 services"; of a noun whose plural takes an s."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -38,6 +38,12 @@ def digits(seconds: float | None) -> str:
 
 
 @register.filter
+def about_digits(seconds: float) -> str:
+    """An expected time in a clock's digits: "~00:14"; of what is over in a moment "~00:01"."""
+    return f"~{digits(max(seconds, 1.0) if seconds else 0.0)}"
+
+
+@register.filter
 def running_clock(clock: Clock) -> SafeString:
     """A duration in digits; while it runs, a script goes on counting from ``data-since``."""
     return _clock(clock, digits(clock.now), "digits")

@@ -15,14 +15,14 @@ register = template.Library()
 @register.inclusion_tag("parts/diff.html")
 def network_diff(plan: ReplacePlan) -> dict[str, Any]:
     """Old and new settings, one row each: (name, old, new)."""
-    old, new = dict(_shown(plan.before)), dict(_shown(plan.after))
+    old, new = dict(_shown(plan.before, no_subnet="none")), dict(_shown(plan.after))
     return {"rows": [(name, old[name], new[name]) for name in new], "nothing_before": False}
 
 
-def _shown(settings: NetworkSettings) -> Iterator[tuple[str, str]]:
+def _shown(settings: NetworkSettings, *, no_subnet: str = "Swarm chooses") -> Iterator[tuple[str, str]]:
     yield "Name", settings.name
-    yield "Subnets", ", ".join(row.subnet for row in settings.subnets) or "Swarm chooses"
-    yield "Gateways", ", ".join(row.gateway for row in settings.subnets if row.gateway) or "Swarm chooses"
+    yield "Subnets", ", ".join(row.subnet for row in settings.subnets) or no_subnet
+    yield "Gateways", ", ".join(row.gateway for row in settings.subnets if row.gateway) or no_subnet
     yield "IP ranges", ", ".join(row.ip_range for row in settings.subnets if row.ip_range) or "unset"
     yield "MTU", str(settings.mtu or "unset")
     flags = {"Attachable": settings.attachable, "Internal": settings.internal, "Encrypted": settings.encrypted}
@@ -34,4 +34,6 @@ def _shown(settings: NetworkSettings) -> Iterator[tuple[str, str]]:
 @register.inclusion_tag("parts/network_settings.html")
 def network_settings(plan: CreatePlan | DeletePlan) -> dict[str, Any]:
     """The settings of the one network that is made, or goes."""
-    return {"rows": list(_shown(plan.after if isinstance(plan, CreatePlan) else plan.before))}
+    if isinstance(plan, CreatePlan):
+        return {"rows": list(_shown(plan.after))}
+    return {"rows": list(_shown(plan.before, no_subnet="none"))}

@@ -76,6 +76,11 @@ class Draft:
         return not self.request.links
 
     @property
+    def problems(self) -> int:
+        """How many things have to be mended; the missing reason apart."""
+        return len(self.blockers)
+
+    @property
     def blockers(self) -> tuple[Finding, ...]:
         """What has to be mended first."""
         return tuple(finding for finding in self.plan.findings if finding.level is Level.BLOCKER)
@@ -128,7 +133,7 @@ def _form(
     if request.method != "POST" or {CHECK, FILTER} & set(data):
         return render(request, PAGE, {"draft": draft})
     if is_fragment(request):
-        return render(request, f"{PAGE}#answer", {"draft": draft})
+        return render(request, f"{PAGE}#answer", {"draft": draft, "oob": True})
     draft.reason_missing = not draft.reason
     if draft.unchanged or draft.reason_missing or draft.blockers:
         return render(request, PAGE, {"draft": draft, "refused": True}, status=UNPROCESSABLE)
@@ -182,4 +187,9 @@ def _others(swarm: Swarm, subject: Service | Network) -> Iterator[tuple[str, str
     else:
         for service in swarm.services:
             containers = len(swarm.running_on(service.id))
-            yield service.id, service.name, f"{containers} containers run", subject.id in service.network_ids
+            yield (
+                service.id,
+                service.name,
+                f"{containers} container{' runs' if containers == 1 else 's run'}",
+                subject.id in service.network_ids,
+            )

@@ -65,6 +65,11 @@ class Draft:
         return not self.request.links
 
     @property
+    def problems(self) -> int:
+        """How many things have to be mended; the missing reason apart."""
+        return len(self.plan.blockers)
+
+    @property
     def unasked(self) -> list[str]:
         """Hostnames of nodes whose own engine does not tell its containers."""
         told = {view.node_id for view in self.swarm.node_views if not view.error} | {self.swarm.manager_id}
@@ -104,7 +109,7 @@ def _form(
     if posted is None or CHECK in posted:
         return render(request, PAGE, {"draft": draft})
     if is_fragment(request):
-        return render(request, f"{PAGE}#answer", {"draft": draft})
+        return render(request, f"{PAGE}#answer", {"draft": draft, "oob": True})
     draft.reason_missing = not draft.reason
     if not (draft.unchanged or draft.reason_missing or draft.plan.blockers):
         answer = asking.submit(

@@ -1,20 +1,22 @@
 """The fields of an overlay's settings, shared by the forms that make one and that replace one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from overlayweb.domain.checks.addressing import AUXILIARY_REASON
+from overlayweb.domain.ingress_settings import default_gateway
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level, Plan
 from overlayweb.domain.swarm import IpamConfig
 
 _TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 USE = "use"
-FIELDS = ("name", "subnets", "mtu", "labels", "options", "reason")
+T = TypeVar("T")
+FIELDS = ("name", "subnets", "mtu", "encrypted", "labels", "options", "reason")
 _ON_SUBNETS = ("subnet", "gateway", "ip_range")
 
 
@@ -46,36 +48,47 @@ class NetworkForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._readable: dict[str, tuple[Any, ...]] = {}
         self.use_required_attribute = False  # the button "Check" takes a form that is not complete
 
     def clean_subnets(self) -> tuple[IpamConfig, ...]:
         """One a line: subnet, then gateway and IP range where wanted, which a "/" tells apart."""
-        rows = [line.split() for line in self.cleaned_data["subnets"].splitlines() if line.strip()]
-        if any("=" in word for words in rows for word in words):
-            raise ValidationError(AUXILIARY_REASON)
-        return tuple(_of_line(words) for words in rows)
+        return self._each_line("subnets", _of_line)
 
     def clean_labels(self) -> tuple[tuple[str, str], ...]:
         """(key, value) pairs, one a line."""
-        return _pairs(self.cleaned_data["labels"])
+        return self._each_line("labels", _pair)
 
     def clean_options(self) -> tuple[tuple[str, str], ...]:
         """(key, value) pairs, one a line."""
-        return _pairs(self.cleaned_data["options"])
+        return self._each_line("options", _pair)
 
     def settings(self) -> NetworkSettings:
-        """What was typed; fields that cannot be read count as empty. Call after ``is_valid``."""
+        """What was typed, without what cannot be read. Call after ``is_valid``."""
         read = self.cleaned_data
         return NetworkSettings(
             name=read.get("name", ""),
-            subnets=read.get("subnets", ()),
+            subnets=self._readable.get("subnets", ()),
             mtu=read.get("mtu"),
             attachable=read.get("attachable", False),
             internal=read.get("internal", False),
             encrypted=read.get("encrypted", False),
-            labels=read.get("labels", ()),
-            options=read.get("options", ()),
+            labels=self._readable.get("labels", ()),
+            options=self._readable.get("options", ()),
         )
+
+    def _each_line(self, name: str, read: Callable[[str], T]) -> tuple[T, ...]:
+        """What the lines of a field say. One that cannot be read is a mistake; the others are judged all the same."""
+        found, wrong = [], []
+        for line in filter(None, map(str.strip, self.cleaned_data[name].splitlines())):
+            try:
+                found.append(read(line))
+            except ValidationError as error:
+                wrong.append(error.message)
+        self._readable[name] = tuple(found)
+        if wrong:
+            raise ValidationError(list(dict.fromkeys(wrong)))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ def initial_of(settings: NetworkSettings) -> dict[str, Any]:
     """The settings as they are typed."""
     return {
         "name": settings.name,
-        "subnets": "\n".join(" ".join(filter(None, (r.subnet, r.gateway, r.ip_range))) for r in settings.subnets),
+        "subnets": "\n".join(map(_line_of, settings.subnets)),
         "mtu": "" if settings.mtu is None else settings.mtu,
         "attachable": settings.attachable,
         "internal": settings.internal,
@@ -127,13 +140,21 @@ def initial_of(settings: NetworkSettings) -> dict[str, Any]:
     }
 
 
-def _of_line(words: Sequence[str]) -> IpamConfig:
-    subnet, *others = words
+def _line_of(row: IpamConfig) -> str:
+    # A gateway that nobody chose follows the subnet, instead of lying outside as soon as another one is typed.
+    gateway = "" if row.gateway == default_gateway(row.subnet) else row.gateway
+    return " ".join(filter(None, (row.subnet, gateway, row.ip_range)))
+
+
+def _of_line(line: str) -> IpamConfig:
+    if "=" in line:
+        raise ValidationError(AUXILIARY_REASON)
+    subnet, *others = line.split()
     ranges, gateways = ([word for word in others if ("/" in word) is is_range] for is_range in (True, False))
     if len(ranges) > 1 or len(gateways) > 1:
         raise ValidationError(
             "Write one subnet a line, then its gateway and its IP range if wanted, "
-            f"as 10.20.0.0/22 10.20.0.1 10.20.1.0/24. Too much: {' '.join(words)}"
+            f"as 10.20.0.0/22 10.20.0.1 10.20.1.0/24. Too much: {line}"
         )
     return IpamConfig(subnet=subnet, gateway="".join(gateways), ip_range="".join(ranges))
 
@@ -142,9 +163,8 @@ def _with_line(text: str, begins: str, value: str) -> str:
     return "\n".join(value if line.split()[:1] == [begins] else line for line in text.splitlines())
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    wrong = [line for line in lines if "=" not in line]
-    if wrong:
-        raise ValidationError(f"Write key=value on each line. Without “=”: {', '.join(wrong)}")
-    return tuple((key.strip(), value.strip()) for key, _, value in (line.partition("=") for line in lines))
+def _pair(line: str) -> tuple[str, str]:
+    key, sign, value = line.partition("=")
+    if not sign:
+        raise ValidationError(f"Write it as key=value: {line}")
+    return key.strip(), value.strip()

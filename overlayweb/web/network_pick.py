@@ -51,6 +51,13 @@ class Picking:
         return [(Row(self.form[name], ()), words) for name, words in _WORDS.items()]
 
 
+def need_of_today(cluster: Cluster, network_id: str) -> dict[str, int]:
+    """What the fields begin with where a network is replaced; nothing where no service is on it."""
+    swarm = cluster.swarm()
+    services, replicas = blocks.users_of(swarm=swarm, network_id=network_id) if swarm else (0, 0)
+    return {"services": services, "replicas": max(1, replicas)} if services else {}
+
+
 def take(*, cluster: Cluster, typed: Any) -> tuple[Any, Picking]:
     """What was typed, with a free block in the place of the subnets where one was asked for and there is one.
 

@@ -127,7 +127,8 @@ def _now(cluster: Cluster, network_id: str) -> NetworkSettings:
 
 
 def _start(cluster: Cluster, request: ReplaceRequest, *, replaces: ChangeRequest | None = None) -> Draft:
-    data = initial_of(request.settings) | {"keep_name": request.keep_name}
+    need = network_pick.need_of_today(cluster, request.network_id)
+    data = initial_of(request.settings) | {"keep_name": request.keep_name} | need
     draft = _read(cluster, request.network_id, data, replaces=replaces)
     draft.forget_missing_reason()
     return draft

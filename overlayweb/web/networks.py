@@ -59,7 +59,7 @@ def network(request: HttpRequest, name: str, network_id: str) -> HttpResponse:
     """Everything that is known of one network."""
     cluster = get_cluster(request, name)
     swarm, found = _found(cluster, network_id)
-    attached = [service for service in swarm.services if network_id in service.network_ids]
+    attached = sorted((row for row in swarm.services if network_id in row.network_ids), key=lambda row: row.name)
     vips = {service.id: dict(service.vips).get(network_id, "").partition("/")[0] for service in attached}
     names = {container.id: container.name for _, container in container_plans.known(swarm)}
     settings = of_network(found)

@@ -20,6 +20,7 @@ from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.mesh import NodeMesh, Presence
 from overlayweb.domain.plans import Effect, IngressPlan, NodeRestart, Plan, PlannedStep, Strategy
 from overlayweb.domain.swarm import Node, Service, Swarm
+from overlayweb.domain.wording import counted
 from overlayweb.engine.errors import NotAManager
 from overlayweb.models import Cluster, JobService
 from overlayweb.workflows import approved, ingress_network, ingress_rebuild, peers, problems, release, snapshots
@@ -96,8 +97,10 @@ def record(context: Context) -> str:
         context.ledger.intend(context.step, registered={node.id: _registered(node) for node in swarm.nodes})
         by_id = {service.id: service for service in swarm.services}
         rows = [_snapshot(context, swarm, by_id.get(e.service_id), e) for e in context.plan.effects]
-        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
-    return f"{context.job.services.count()} services"
+        context.ledger.record(
+            rows, step=context.step, message=f"{counted(len(rows), 'service')} saved before anything changes"
+        )
+    return counted(context.job.services.count(), "service")
 
 
 def restart(context: Context, wanted: NodeRestart, *, last: bool) -> str:

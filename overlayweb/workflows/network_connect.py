@@ -14,6 +14,7 @@ from overlayweb.domain.links import Publication
 from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.specs import Spec, differences, same
 from overlayweb.domain.swarm import Mode, Service, SwarmTask
+from overlayweb.domain.wording import counted
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
@@ -82,9 +83,10 @@ def record(context: Context) -> str:
             if service is None or service.spec.digest != effect.spec_digest:
                 raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
             rows.append(snapshots.of_service(context, swarm, service, effect, target=service.spec))
-        saved = f"{connect_plans.services(len(rows))} saved before anything changes"
-        context.ledger.record(rows, step=context.step, message=saved)
-    return connect_plans.services(context.job.services.count())
+        context.ledger.record(
+            rows, step=context.step, message=f"{counted(len(rows), 'service')} saved before anything changes"
+        )
+    return counted(context.job.services.count(), "service")
 
 
 def connect(context: Context) -> str:
@@ -99,7 +101,7 @@ def connect(context: Context) -> str:
         context.ledger.intend(context.step, begun=True)
     for row in rows:
         _bring(context, row)
-    return f"{sum(row.state == State.RUNNING for row in rows)} of {connect_plans.services(len(rows))}"
+    return f"{sum(row.state == State.RUNNING for row in rows)} of {counted(len(rows), 'service')}"
 
 
 def verify(context: Context) -> str:

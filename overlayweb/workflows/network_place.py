@@ -13,6 +13,7 @@ from overlayweb.domain.network_plans import NetworkPlan
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.standalone import Standalone
 from overlayweb.domain.swarm import Network
+from overlayweb.domain.wording import counted
 from overlayweb.engine.errors import AlreadyExists, NotFound, Refused
 from overlayweb.models import Event
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
@@ -121,7 +122,7 @@ def used_by(context: Context, network: Network) -> str:
         return f"Attached to it: {', '.join(specs)}"
     swarm_tasks = [t for t in context.engine.swarm_tasks() if t.may_be_on(network.id)]
     if swarm_tasks:
-        return f"Waiting for {_count(len(swarm_tasks), 'container')} of services to leave {network.name}"
+        return f"Waiting for {counted(len(swarm_tasks), 'container')} of services to leave {network.name}"
     alone = ", ".join(f"{box.key} on {box.hostname}" for box in standing_on(context, network))
     return f"Waiting for standalone containers to leave {network.name}: {alone}" if alone else ""
 
@@ -221,7 +222,3 @@ def _blocks(texts: Iterable[str]) -> Iterable[subnets.Subnet]:
 
 def _mark(context: Context, number: int) -> str:
     return f"{context.job.pk}-{number}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

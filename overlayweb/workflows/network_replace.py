@@ -18,6 +18,7 @@ from overlayweb.domain.plans import Plan, PlannedStep
 from overlayweb.domain.replace_plans import ReplacePlan
 from overlayweb.domain.specs import differences
 from overlayweb.domain.swarm import Service
+from overlayweb.domain.wording import counted
 from overlayweb.engine.errors import NotFound, VersionConflict
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, network_place, release, snapshots
@@ -87,8 +88,10 @@ def record(context: Context, _number: int) -> str:
             if service is None or service.spec.digest != effect.spec_digest:
                 raise StepFailedError(f"{effect.service_name} changed since the plan was checked. Plan again.")
             rows.append(snapshots.of_service(context, swarm, service, effect, target=service.spec))
-        context.ledger.record(rows, step=context.step, message=f"{len(rows)} services saved before anything changes")
-    return f"{context.job.services.count()} services"
+        context.ledger.record(
+            rows, step=context.step, message=f"{counted(len(rows), 'service')} saved before anything changes"
+        )
+    return counted(context.job.services.count(), "service")
 
 
 def create(context: Context, number: int) -> str:

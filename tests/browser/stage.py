@@ -1,14 +1,18 @@
 """Two people in front of an installation, and the real Swarm behind it, for stories about overlays."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from overlayweb.domain.swarm import Network, Service
-from tests.browser.people import Person
-from tests.browser.test_main_job import ended, watch
+from tests.browser.people import Person, person
+from tests.browser.test_main_job import come_in, ended, watch
+from tests.lab import services as lab_services
+from tests.lab.services import SECOND, Port, replicated
 from tests.lab.swarm import Lab
+from tests.support import installations, ports
 from tests.support.installations import Installation
 from tests.workflows.rig import observe
 
@@ -70,3 +74,23 @@ class Stage:
     def service(self, name: str) -> Service:
         """The service as the engine itself shows it."""
         return next(row for row in observe(self.lab).services if row.name == name)
+
+
+def opened(lab: Lab, browser: Browser, **services: list[Port]) -> Iterator[Stage]:
+    """A lab with these services, each with its ports, updated one container after the other, the new one first."""
+    lab.reset()
+    ids = {}
+    for name, published in services.items():
+        spec = replicated(name, *published, replicas=2)
+        spec["UpdateConfig"] = {"Parallelism": 1, "Order": "start-first", "Monitor": SECOND, "FailureAction": "pause"}
+        ids[name] = lab_services.create(lab.manager, spec)
+    lab.wait_running(ids, timeout=60)
+    for data in installations.data_folder():
+        with (
+            installations.up(data, ports.free_port(), DOCKER_HOST=lab.manager.socket) as installed,
+            person(browser, "Ana") as ana,
+            person(browser, "Ben", width=390, height=844) as ben,
+        ):
+            come_in(installed, ana, ben)
+            yield Stage(lab, installed, ana, ben)
+            assert ana.complaints + ben.complaints == []

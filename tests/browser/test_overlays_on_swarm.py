@@ -13,16 +13,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from overlayweb.domain import subnets
-from tests.browser.people import person
-from tests.browser.stage import Stage
-from tests.browser.test_main_job import come_in, ended
+from tests.browser.stage import Stage, opened
+from tests.browser.test_main_job import ended
 from tests.browser.test_readiness import TOKEN
 from tests.lab import image
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
-from tests.lab.services import SECOND, ingress_port, replicated
+from tests.lab.services import ingress_port
 from tests.lab.swarm import Lab
-from tests.support import installations, ports
 from tests.workflows.rig import observe
 
 pytestmark = [pytest.mark.requires("dockerd", "chromium"), pytest.mark.timeout(300)]
@@ -38,22 +36,7 @@ SEEN_MS = 90_000
 
 @pytest.fixture(scope="module")
 def stage(lab: Lab, browser: Browser) -> Iterator[Stage]:
-    lab.reset()
-    ids = {}
-    for name, published in (("web", [ingress_port(PORT)]), ("api", [])):
-        spec = replicated(name, *published, replicas=2)
-        spec["UpdateConfig"] = {"Parallelism": 1, "Order": "start-first", "Monitor": SECOND, "FailureAction": "pause"}
-        ids[name] = lab_services.create(lab.manager, spec)
-    lab.wait_running(ids, timeout=60)
-    for data in installations.data_folder():
-        with (
-            installations.up(data, ports.free_port(), DOCKER_HOST=lab.manager.socket) as installed,
-            person(browser, "Ana") as ana,
-            person(browser, "Ben", width=390, height=844) as ben,
-        ):
-            come_in(installed, ana, ben)
-            yield Stage(lab, installed, ana, ben)
-            assert ana.complaints + ben.complaints == []
+    yield from opened(lab, browser, web=[ingress_port(PORT)], api=[])
 
 
 def test_a_network_is_made_after_a_mistake(stage: Stage) -> None:

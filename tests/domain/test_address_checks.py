@@ -113,6 +113,13 @@ def test_ip_ranges_that_cannot_be(ip_range: str, code: str, suggestion: str) -> 
     assert codes(findings) == {code}
 
 
+def test_a_wrong_ip_range_is_said_beside_a_wrong_subnet() -> None:
+    findings = find(subnet="10.11.0.1/16", ip_range="10.12.0.0/24")
+    assert codes(findings) == {"subnet-host-bits", "ip-range-outside"}
+    assert only(findings, "ip-range-outside").message == "10.12.0.0/24 is not wholly inside the subnet 10.11.0.0/16."
+    assert codes(find(subnet="10.11.0.1/16", ip_range="10.11.4.0/24")) == {"subnet-host-bits"}
+
+
 def test_a_gateway_may_lie_outside_the_ip_range() -> None:
     assert codes(find(gateway="10.11.255.254", ip_range="10.11.4.0/24")) == set()
 

@@ -11,7 +11,7 @@ from overlayweb.domain import blocks, subnets
 from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.blocks import NeedError
 from overlayweb.domain.subnets import Subnet
-from tests.domain.builders import make_network, make_swarm
+from tests.domain.builders import make_network, make_service, make_swarm
 from tests.domain.examples import EXAMPLES
 
 SPACE = ipaddress.IPv4Network("172.16.0.0/16")
@@ -108,3 +108,11 @@ def test_refuses_numbers_that_make_no_sense(field: str, value: float) -> None:
     with pytest.raises(NeedError) as caught:
         blocks.need_of(**numbers)  # type: ignore[arg-type]  # one of them is wrong on purpose
     assert caught.value.field == field
+
+
+def test_who_is_on_a_network_today() -> None:
+    lake = make_network("lake")
+    on = [make_service(name, published=(), replicas=n, network_ids=(lake.id,)) for name, n in (("a", 1), ("b", 4))]
+    swarm = make_swarm(services=[*on, make_service("elsewhere", replicas=90)], networks=[lake])
+    assert blocks.users_of(swarm=swarm, network_id=lake.id) == (2, 3)
+    assert blocks.users_of(swarm=swarm, network_id="id-none") == (0, 0)

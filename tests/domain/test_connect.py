@@ -140,7 +140,8 @@ def test_an_encrypted_network_and_a_windows_node() -> None:
     swarm = make_swarm(
         services=[make_service("web", published=())], nodes=nodes, networks=[make_network("new", encrypted=True)]
     )
-    assert "encrypted-windows" in codes(plan(swarm, link()))
+    (refused,) = [row for row in plan(swarm, link()).blockers if row.code == "encrypted-windows"]
+    assert refused.message == "new is encrypted, and node2 runs Windows, which cannot."
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,23 @@ def test_what_encryption_needs_is_said_and_windows_refused() -> None:
     assert {"encrypted-esp", "encrypted-windows"}.isdisjoint(found(make_swarm(), subnets=block))
     said = found(make_swarm(), subnets=block, encrypted=True)
     assert said["encrypted-esp"].level is Level.NOTICE
-    windows = make_swarm(nodes=[make_node("node1"), make_node("node2", os="windows")])
-    assert found(windows, subnets=block, encrypted=True)["encrypted-windows"].level is Level.BLOCKER
+    windows = make_swarm(nodes=[make_node("node1"), *(make_node(f"win{number}", os="windows") for number in range(9))])
+    refused = found(windows, subnets=block, encrypted=True)["encrypted-windows"]
+    assert (refused.level, refused.about, refused.subject) == (Level.BLOCKER, "field", "encrypted")
+    assert refused.message.startswith("win0, win1, win2 and 6 more run Windows, ")
+
+
+def test_options_that_no_overlay_driver_reads_are_told() -> None:
+    said = found(make_swarm(), options=(("mtu", "1400"), ("depth", "3"), ("aux-address", "x=10.0.0.1"), ("", "x")))
+    assert (said["option-unread"].level, said["option-unread"].subject) == (Level.WARNING, "options")
+    assert "Docker takes depth, mtu, and the overlay driver" in said["option-unread"].message
+    assert "option-unread" not in found(make_swarm(), options=(("encrypted", ""),))
+
+
+def test_of_a_subnet_that_cannot_stay_only_what_is_wrong_is_told() -> None:
+    assert "subnet-in-pool" in found(make_swarm(), subnets=(IpamConfig(subnet="10.44.0.0/24"),))
+    assert "subnet-in-pool" in found(make_swarm(), subnets=(IpamConfig(subnet="10.44.0.0/24", gateway="10.9.9.9"),))
+    assert "subnet-in-pool" not in found(make_swarm(), subnets=(IpamConfig(subnet="10.44.0.0/31"),))
 
 
 def test_everybody_on_it_keeps_a_network_from_being_deleted() -> None:

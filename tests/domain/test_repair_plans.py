@@ -253,10 +253,7 @@ NO_INGRESS = "There is no ingress network. The published ports of the services a
             make_swarm(ingress=None, networks=[replace(STALE, peers=())], services=[lost()], manager_id="id-node1"),
             f"{NO_INGRESS} node1 still holds the removed one.",
         ),
-        (
-            make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node3", mesh.REFUSALS[0])]),
-            WEDGED,
-        ),
+        (make_swarm(ingress=NEW, services=[WEB], swarm_tasks=[refused("node3", mesh.REFUSALS[0])]), WEDGED),
         (
             make_swarm(ingress=make_ingress(""), services=[WEB], swarm_tasks=waiting()),
             "Swarm has given ingress ingressoldaa no addresses: no published port answers.",

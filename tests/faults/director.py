@@ -18,12 +18,11 @@ from django.db import DatabaseError, connections
 
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.engine import connection
-from overlayweb.engine.errors import Refused
 from overlayweb.models import Job
 from overlayweb.services import jobs
 from overlayweb.services.jobs import NotPossibleError
 from tasks.app import app
-from tests.faults import asked, crew, disks, stage, stages
+from tests.faults import asked, crew, disks, stage, stages, strangers
 from tests.faults.scenario import UNCOMMITTED, Deed, Scenario
 from tests.faults.stage import Template
 from tests.faults.story import Story, rows_of
@@ -354,28 +353,6 @@ class Run:
         self._crashed.add(node)
         self.engine.control("crash_node", name=node)
 
-    def edit(self, service: str) -> None:
-        """A stranger gives a service another environment."""
-        value = [f"EDITED={len(self.story.edited)}"]
-        self.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
-        self.story.edited.append(service)
-
-    def deploy(self, service: str) -> None:
-        """A stranger deploys a service once more, ports and all, or is refused while there is no ingress."""
-        before = self.job().cluster.swarm()
-        assert before is not None
-        spec = next(row.spec for row in before.services if row.name == service)
-        with connection.connect(connection.Endpoint(url=self.engine.socket)) as engine:
-            now = next(row for row in engine.services() if row.name == service)
-            try:
-                engine.update_service(service_id=now.id, version=now.version, spec=spec)
-            except Refused as error:
-                self.story.done.append(str(error))
-
-    def add_ingress(self, name: str) -> None:
-        """A stranger puts another ingress there, behind the API."""
-        self.engine.control("add_ingress", name=name, subnet="10.71.0.0/24")
-
     def refuse(self) -> None:
         """What the job asks for is never allocated."""
         for subnet in stages.ASKED_FOR:
@@ -402,9 +379,9 @@ DEEDS: dict[str, Callable[[Run, str], None]] = {
     "call": Run.strike,
     "crash": Run.crash,
     "daemon": Run.restart,
-    "edit": Run.edit,
-    "deploy": Run.deploy,
-    "ingress": Run.add_ingress,
+    "edit": strangers.edit,
+    "deploy": strangers.deploy,
+    "ingress": strangers.add_ingress,
     "refuse": lambda run, _: run.refuse(),
     "full": lambda run, _: run.fill(),
     "lose": lambda run, _: run.lose_messages(),

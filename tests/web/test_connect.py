@@ -11,6 +11,7 @@ from overlayweb.domain.connect_plans import ConnectPlan
 from overlayweb.domain.links import Link
 from overlayweb.models import ChangeRequest, Cluster, codec
 from tests.domain.builders import make_network, make_service, make_swarm
+from tests.web.pages import beside, text
 
 pytestmark = pytest.mark.django_db
 
@@ -48,10 +49,12 @@ def test_nothing_ticked_or_no_reason_is_refused(as_author: Client, page: str) ->
 
 
 def test_a_blocker_is_said_and_nothing_is_asked(as_author: Client, page: str) -> None:
-    posted = {"shown": ["id-payments"], "on": ["id-payments"], "alias-id-payments": "not!", "reason": "why"}
+    posted = {"shown": ["id-payments"], "on": ["id-payments"], "alias-id-payments": "not!"}
     answer = as_author.post(page, posted)
     assert answer.status_code == 422
-    assert "“not!” is no name" in answer.content.decode()
+    assert beside(answer, "refused") == "Not asked for: 1 thing to mend."
+    assert "“not!” is no name" in text(answer)
+    assert "Say why" in beside(answer, "verdict-reason"), "together with the rest"
     assert not ChangeRequest.objects.exists()
 
 

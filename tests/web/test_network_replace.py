@@ -14,6 +14,8 @@ def test_the_form_begins_with_the_settings_of_the_network(cluster: Cluster, as_a
     page = as_author.get(FORM)
     assert value(page, "name") == "backend"
     assert "10.0.9.0/24" in text(page)
+    assert "10.0.9.1" not in beside(page, "id_subnets"), "a gateway that nobody chose follows the subnet"
+    assert (value(page, "services"), value(page, "replicas")) == ("2", "2")
     assert "No change yet" in beside(page, "preview")
     assert "Another network of the Swarm is called" not in text(page), "nobody has made a mistake yet"
 

@@ -143,7 +143,7 @@ def test_one_that_nobody_uses_is_asked_to_be_deleted(cluster: Cluster, as_author
     used = {key for service in swarm.services for key in service.network_ids}
     spare = next(n for n in swarm.networks if n.scope == "swarm" and not n.ingress and n.id not in used)
     path = f"/clusters/prod/networks/{spare.id}/delete"
-    assert "Say why" in text(as_author.post(path, {"reason": ""}))
+    assert "Say why" in beside(as_author.post(path, {"reason": ""}), "verdict-reason")
     as_author.post(path, {"reason": "Nobody is on it."})
     assert ChangeRequest.objects.get().title == f"Delete {spare.name}"
 
@@ -286,6 +286,19 @@ def test_an_ip_range_needs_no_gateway(cluster: Cluster, as_author: Client) -> No
     assert "10.44.0.0/22 10.44.2.0/24 10.45.0.0/22 10.45.0.9 10.45.1.0/24" in text(again)
     page = as_author.post(NEW, {**TYPED, "subnets": "10.44.0.0/22 10.44.0.1 10.44.0.2", "reason": "Needed."})
     assert "Too much: 10.44.0.0/22 10.44.0.1 10.44.0.2" in beside(page, "verdict-subnets")
+
+
+def test_a_line_that_cannot_be_read_keeps_nothing_else_from_being_judged(cluster: Cluster, as_author: Client) -> None:
+    lines = "10.9.1.0/25\n10.44.0.0/22 10.44.0.1 10.44.0.2\n10.45.0.0/22 printer=10.45.0.9"
+    labels = "com.docker.x=1\nteam\nshop"
+    page = as_author.post(NEW, {**TYPED, "subnets": lines, "labels": labels, "reason": "Needed."})
+    said = beside(page, "verdict-subnets")
+    for words in ("overlaps overlay payments", "Too much: 10.44.0.0/22", "no auxiliary addresses"):
+        assert words in said
+    said = beside(page, "verdict-labels")
+    for words in ("Write it as key=value: team", "Write it as key=value: shop", "The label com.docker.x is in"):
+        assert words in said
+    assert "Not asked for: 6 things to mend" in beside(page, "refused")
 
 
 def test_a_suggestion_takes_the_place_of_the_line_that_collides(cluster: Cluster, as_author: Client) -> None:

@@ -1,5 +1,7 @@
 """Pages that wait for a look at the cluster show what it found by themselves."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -144,3 +146,17 @@ def test_a_check_that_goes_on_leaves_alone_what_is_typed(
         expect(find).to_have_value("node0777")
         expect(find).to_be_focused()
         expect(page.locator("#found").get_by_text("node0001")).to_be_hidden()
+
+
+def test_a_page_that_stays_open_goes_on_saying_how_old_it_is(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, as_author: Client
+) -> None:
+    with window(browser, live_server, as_author) as page:
+        page.clock.install()
+        page.goto("/clusters/prod/")
+        seen = page.locator("time").first
+        expect(seen).to_have_text(re.compile(r"^(just now|\d+ s ago)$"))
+        page.clock.fast_forward("05:30")
+        expect(seen).to_have_text("5 min ago")
+        page.clock.fast_forward("26:00:00")
+        expect(seen).to_have_text("1 d ago")

@@ -17,9 +17,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from overlayweb.domain import specs
+from overlayweb.domain import ingress_plans, specs
 from overlayweb.domain.lifecycle import JobStatus
-from overlayweb.domain.plans import IngressRequest, IngressSettings, Strategy
+from overlayweb.domain.plans import IngressRequest, IngressSettings, Request, Strategy
 from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import Swarm
 from overlayweb.engine.connection import Endpoint, connect
@@ -94,8 +94,12 @@ class Rig:
             settings=IngressSettings(name=name, subnet=subnet, mtu=1450),
             strategies=tuple((service.id, strategy) for service in swarm.published_services),
         )
+        return self.agreed(ingress_plans.KIND, request)
+
+    def agreed(self, kind: str, request: Request) -> Job:
+        """A job of this kind, asked for and approved on what was seen last; nobody runs it yet."""
         change = changes.submit(
-            cluster=self.cluster, request=request, author=self.author, reason="test", now=timezone.now()
+            cluster=self.cluster, kind=kind, request=request, author=self.author, reason="test", now=timezone.now()
         )
         return approvals.approve(
             change=change,

@@ -61,17 +61,18 @@ def gateway(case: Case) -> Iterator[Finding]:
 
 
 def ip_range(case: Case) -> Iterator[Finding]:
-    """Whether the ip-range is a subnet inside the subnet. The gateway may lie outside the range."""
+    """Whether the ip-range is a subnet inside the subnet, judged as by :func:`gateway`, which may lie outside of it."""
     if not case.after.ip_range:
         return
+    subnet = subnets.parse_or_none(case.after.subnet)
     if case.ip_range is None:
         yield _unreadable("ip_range", case.after.ip_range, "")
-    elif case.subnet and not case.subnet.covers(case.ip_range):
+    elif subnet and not subnet.covers(case.ip_range):
         yield on_field(
             level=Level.BLOCKER,
             code="ip-range-outside",
             field="ip_range",
-            message=f"{case.ip_range} is not wholly inside the subnet {case.subnet}.",
+            message=f"{case.ip_range} is not wholly inside the subnet {subnet}.",
             remedy="Choose a part of the subnet, or leave the range empty to use all of it.",
         )
 

@@ -14,6 +14,7 @@ FIELD_NAMES = {
     "subnet": "Subnet",
     "gateway": "Gateway",
     "mtu": "MTU",
+    "encrypted": "Encrypted",
     "ip_range": "IP range",
     "options": "Driver options",
     "labels": "Labels",

@@ -1,0 +1,34 @@
+"""What strangers do to the Swarm of a run, beside the job."""
+
+from typing import TYPE_CHECKING
+
+from overlayweb.engine import connection
+from overlayweb.engine.errors import Refused
+
+if TYPE_CHECKING:
+    from tests.faults.director import Run
+
+
+def edit(run: "Run", service: str) -> None:
+    """Give a service another environment."""
+    value = [f"EDITED={len(run.story.edited)}"]
+    run.engine.control("edit_service", ref=service, path="TaskTemplate.ContainerSpec.Env", value=value)
+    run.story.edited.append(service)
+
+
+def deploy(run: "Run", service: str) -> None:
+    """Deploy a service once more, ports and all, or be refused while there is no ingress."""
+    before = run.job().cluster.swarm()
+    assert before is not None
+    spec = next(row.spec for row in before.services if row.name == service)
+    with connection.connect(connection.Endpoint(url=run.engine.socket)) as engine:
+        now = next(row for row in engine.services() if row.name == service)
+        try:
+            engine.update_service(service_id=now.id, version=now.version, spec=spec)
+        except Refused as error:
+            run.story.done.append(str(error))
+
+
+def add_ingress(run: "Run", name: str) -> None:
+    """Put another ingress there, behind the API."""
+    run.engine.control("add_ingress", name=name, subnet="10.71.0.0/24")
