@@ -8,13 +8,15 @@ TEST_PACKAGES := busybox-static chromium-headless-shell debootstrap docker-compo
 	nftables postgresql python3-firewall redis-server ufw
 # Tests that start no engine, no browser and no whole installation.
 QUICK := not dockerd and not chromium and not slow
+# Four processes share the files, long ones first: much of the time goes in waiting for engines and leases.
 ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Programs start hundreds of times in the tests, and a third sooner where the bytecode is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := up
-.PHONY: up demo test test-quick test-engines coverage faults lint format test-tools lock lab secrets clean
+.PHONY: up demo test pytest test-quick test-engines coverage faults format test-tools lock lab secrets clean
+.PHONY: lint lint-code lint-templates lint-types lint-imports
 
 up: .venv/installed-base
 	@$(BIN)/python manage.py up
@@ -23,8 +25,11 @@ up: .venv/installed-base
 demo: .venv/installed-base
 	@OVERLAYWEB_DATA="$${OVERLAYWEB_DATA:-data/demo}" OVERLAYWEB_DEMO=1 $(BIN)/python manage.py up
 
-# Four processes share the files, long ones first: much of the time goes in waiting for engines and leases.
 test: lint
+	@$(ALL)
+
+# All tests without the linters, for whoever has run those.
+pytest: .venv/installed-dev
 	@$(ALL)
 
 # The same with a report of the lines that no test reaches; counting them costs half as much time again.
@@ -46,11 +51,19 @@ test-engines: .venv/installed-dev
 			tests/workflows/test_rebuild_on_swarm.py tests/workflows/test_repair_on_swarm.py || failed="$$failed $$release"; \
 		done; [ -z "$$failed" ] || { echo "Failed on:$$failed" >&2; exit 1; }
 
-lint: .venv/installed-dev
+lint: lint-code lint-templates lint-types lint-imports
+
+lint-code: .venv/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
+
+lint-templates: .venv/installed-dev
 	@$(BIN)/djlint --check --lint --quiet templates
+
+lint-types: .venv/installed-dev
 	@$(BIN)/python -m mypy
+
+lint-imports: .venv/installed-dev
 	@$(BIN)/lint-imports
 
 format: .venv/installed-dev

@@ -21,14 +21,30 @@ if importlib.util.find_spec("tests.lab.fixtures"):
 hypothesis.settings.register_profile("overlayweb", deadline=None)  # timings are no tests
 hypothesis.settings.load_profile("overlayweb")
 
-LONGEST_FIRST = tuple(
-    f"tests/{name}" for name in ("workflows/", "faults/", "browser/", "test_up", "contract/", "lab/", "tasks/")
+LONGEST_FIRST = (
+    "tests/faults/test_schedules",
+    "tests/browser/test_main_job",
+    "tests/workflows/",
+    "tests/faults/",
+    "tests/browser/",
+    "tests/test_up",
+    "tests/contract/",
+    "tests/lab/",
+    "tests/tasks/",
+    "tests/engine/",
+    "tests/web/test_stream",
+    "tests/domain/test_specs",
+    "tests/test_databases",
+    "tests/services/",
+    "tests/web/",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that processes that share the files end at about the same time."""
-    items.sort(key=lambda item: next((n for n, f in enumerate(LONGEST_FIRST) if item.nodeid.startswith(f)), 9))
+    items.sort(
+        key=lambda item: next((n for n, f in enumerate(LONGEST_FIRST) if item.nodeid.startswith(f)), len(LONGEST_FIRST))
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,9 @@ STUCK_SECONDS = 3 * 3600.0
 """Seconds of the product's clock after which a job counts as stuck."""
 HANGS_SECONDS = 240.0
 """The same in real time."""
+LOOK_SECONDS = 0.25
+"""How often it is looked whether the job is stuck, while a worker neither stops nor ends."""
+_CHILD = {signal.SIGCHLD}
 FULL_SECONDS = 30.0
 SAID_LEASE = "a heartbeat said so, too"
 SAID_FULL = "a worker said whose disk is full, and what to do"
@@ -68,6 +71,7 @@ class Run:
     def play(self) -> Story:
         """Begin, let the job be carried on until it is over or stuck, and end what was started."""
         self._set_up()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)  # kept until it is waited for
         try:
             self._arm()
             while not self._over():
@@ -225,7 +229,7 @@ class Run:
                 assert code in {0, crew.FAILED, -signal.SIGKILL}, f"a worker ended with {code}"
                 return False
             self._check_time()
-            time.sleep(0.002)
+            signal.sigtimedwait(_CHILD, LOOK_SECONDS)
 
     def _succeeded(self, epoch: int) -> None:
         """A successor has the job: how long did it take; wake who was frozen, while the successor stands."""

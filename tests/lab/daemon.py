@@ -37,8 +37,8 @@ class NodeError(Exception):
     """An engine of the lab did not do what was asked of it."""
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.05) -> None:
-    """Wait until `condition()` is true, looking each `every` seconds.
+def wait_until(condition: Callable[[], bool], *, what: str, timeout: float, every: float = 0.2) -> None:
+    """Wait until `condition()` is true, looking each `every` seconds: to look is dear where engines are asked.
 
     Raises TimeoutError, saying `what` was waited for, after what is a patient wait for `timeout` seconds.
     """
@@ -65,6 +65,7 @@ class Node:
     thrifty: bool = False
     _process: Process | None = field(default=None, repr=False)
     _starts: int = 0
+    _api_version: str = ""
 
     @property
     def name(self) -> str:
@@ -120,7 +121,7 @@ class Node:
         """Stop the engine in good order, which stops its containers too."""
         self.resume()
         self._signal(signal.SIGTERM)
-        wait_until(lambda: not self.running, what=f"the engine of {self.name} to end", timeout=timeout)
+        wait_until(lambda: not self.running, what=f"the engine of {self.name} to end", timeout=timeout, every=0.05)
 
     def restart(self) -> None:
         """Stop the engine in good order and start it again."""
@@ -135,7 +136,9 @@ class Node:
     def pause(self) -> None:
         """Freeze the engine: it takes connections and answers nothing. Containers run on."""
         os.kill(self.pid, signal.SIGSTOP)
-        wait_until(lambda: processes.stopped(self.pid), what=f"the engine of {self.name} to freeze", timeout=10)
+        wait_until(
+            lambda: processes.stopped(self.pid), what=f"the engine of {self.name} to freeze", timeout=10, every=0.05
+        )
 
     def resume(self) -> None:
         """Let a paused engine go on."""
@@ -154,8 +157,13 @@ class Node:
         return self._process.pid
 
     def client(self, *, timeout: int = 60) -> docker.APIClient:
-        """Return a new low-level client, to be closed; each call gives up after `timeout` seconds."""
-        return docker.APIClient(base_url=self.socket, version="auto", timeout=timeout)
+        """Return a new low-level client, to be closed; each call gives up after `timeout` seconds.
+
+        The engine is asked for its version once: each time it starts two programs to tell it.
+        """
+        client = docker.APIClient(base_url=self.socket, version=self._api_version or "auto", timeout=timeout)
+        self._api_version = client.api_version
+        return client
 
     def request(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """Send one raw request and return the decoded answer; None where it is empty.

@@ -200,11 +200,12 @@ class Worker:
 
 def wait_event(job: Job, matches: Callable[[Event], bool], *, seconds: float = WAIT_SECONDS) -> Event:
     """The first event of the job that matches, already there or to come."""
-    deadline = time.monotonic() + seconds
+    deadline, seen = time.monotonic() + seconds, 0
     while time.monotonic() < deadline:
-        for event in job.events.all():
+        for event in job.events.filter(seq__gt=seen):
             if matches(event):
                 return event
+            seen = event.seq
         time.sleep(0.05)
     raise AssertionError(f"no such event in {[str(e) for e in job.events.all()]}")
 
