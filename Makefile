@@ -15,7 +15,7 @@ ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-r
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := up
-.PHONY: up demo test pytest test-quick test-engines coverage faults format test-tools lock lab secrets clean
+.PHONY: up demo test test-quick test-engines coverage faults format test-tools lock lab secrets clean
 .PHONY: lint lint-code lint-templates lint-types lint-imports
 
 up: .venv/installed-base
@@ -26,10 +26,6 @@ demo: .venv/installed-base
 	@OVERLAYWEB_DATA="$${OVERLAYWEB_DATA:-data/demo}" OVERLAYWEB_DEMO=1 $(BIN)/python manage.py up
 
 test: lint
-	@$(ALL)
-
-# All tests without the linters, for whoever has run those.
-pytest: .venv/installed-dev
 	@$(ALL)
 
 # The same with a report of the lines that no test reaches; counting them costs half as much time again.
