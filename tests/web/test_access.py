@@ -58,6 +58,7 @@ NOT_FOR_READERS = {
     "network-replace-preview",
     "readiness-check",
     "service-connect",
+    "service-ports",
 }
 FOR_READERS = set(ROUTES) - OPEN - ADMINS_ONLY - NOT_FOR_READERS
 """Whatever is new is found here, and has to be put where it belongs."""
