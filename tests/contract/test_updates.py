@@ -104,7 +104,7 @@ def test_start_first_never_has_less_than_is_wanted(fresh: Ground) -> None:
     assert least == 2
 
 
-def test_an_update_goes_from_updating_to_completed(fresh: Ground) -> None:
+def test_an_update_goes_from_updating_to_completed_and_the_next_begins_anew(fresh: Ground) -> None:
     made = deeds.web(fresh)
     deeds.change(fresh, made, template={"ForceUpdate": 1}, UpdateConfig=AT_ONCE)
     _until_state(fresh, made, "updating")
@@ -112,13 +112,7 @@ def test_an_update_goes_from_updating_to_completed(fresh: Ground) -> None:
     _until_state(fresh, made, "completed")
     told = deeds.service(fresh, made)["UpdateStatus"]
     assert (told["Message"], sorted(told)) == ("update completed", ["CompletedAt", "Message", "StartedAt", "State"])
-
-
-def test_the_next_update_tells_nothing_of_the_last_one(fresh: Ground) -> None:
-    """Whoever waits for the end of an update of ports, which show in no task, waits for this word to come."""
-    made = deeds.web(fresh)
-    deeds.change(fresh, made, template={"ForceUpdate": 1}, UpdateConfig=AT_ONCE)
-    _until_state(fresh, made, "completed")
+    # Ports show in no task: whoever waits for the end of such an update waits for this word, and not for an old one.
     deeds.change(fresh, made, Labels={"owner": "shop"})
     assert _state(fresh, made) == ""
 
