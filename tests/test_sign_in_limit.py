@@ -35,6 +35,7 @@ def try_to_sign_in(name: str, password: str, *, address: str = "192.0.2.7") -> i
     return Client(REMOTE_ADDR=address).post(reverse("sign-in"), fields).status_code
 
 
+@pytest.mark.slow
 def test_a_hundred_wrong_passwords_reach_the_hasher_ten_times_at_most() -> None:
     answers = [try_to_sign_in("ada", f"guess {number}") for number in range(100)]
 

@@ -139,6 +139,7 @@ def test_silence_ends_at_the_limit(server: Server, engine: DockerEngine) -> None
     assert LIMIT <= time.monotonic() - started < LIMIT + patient(0.5)
 
 
+@pytest.mark.slow
 def test_a_dripping_answer_ends_too(server: Server, engine: DockerEngine) -> None:
     server.script = [servers.drip]
     started = time.monotonic()

@@ -158,6 +158,7 @@ def test_a_wrong_password_says_so_and_keeps_the_name(author: User, client: Clien
     assert 'value="ana"' in page
 
 
+@pytest.mark.slow
 @override_settings(PASSWORD_HASHERS=[f"{__name__}.CountingHasher"])
 def test_of_a_hundred_bad_tries_at_most_ten_reach_the_hasher(installation: Installation, client: Client) -> None:
     User.objects.create_user("ana", password=PASSWORD)

@@ -19,7 +19,7 @@ from tests.support.redis_server import RedisServer
 from tests.web import job_stories, live
 from tests.web.live import Server
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(params=["folder", pytest.param("redis", marks=pytest.mark.requires("redis"))])

@@ -17,7 +17,7 @@ from tests.workflows import connecting
 from tests.workflows.connecting import NEW, OLD, Ground
 from tests.workflows.rig import assert_story
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -59,7 +59,6 @@ def test_of_ports_the_containers_are_counted_and_swarms_word_is_waited_for(groun
     assert told.index("Updating portal (1 of 2)") < told.index("portal: 2 of 2 containers are as asked for")
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_taken_over_and_writes_nothing_twice(ground: Ground) -> None:
     job = ground.approved(ground.link("portal", NEW), ground.link("quiet", NEW))
     for point in ("done:record", "call:update_service:1", "done:connect"):
@@ -74,7 +73,6 @@ def test_a_killed_worker_is_taken_over_and_writes_nothing_twice(ground: Ground) 
         assert document == was.spec.document()
 
 
-@pytest.mark.slow
 def test_what_somebody_else_changes_meanwhile_is_kept(ground: Ground) -> None:
     job = ground.approved(ground.link("portal", NEW))
     assert ground.run(job, die="call:update_service:1") == -signal.SIGKILL
@@ -90,7 +88,6 @@ def test_what_somebody_else_changes_meanwhile_is_kept(ground: Ground) -> None:
     assert "changed by somebody else" in " ".join(e.message for e in job.events.all())
 
 
-@pytest.mark.slow
 def test_where_an_update_stops_every_service_gets_its_networks_back(ground: Ground) -> None:
     job = ground.approved(ground.link("agent", NEW), ground.link("quiet", NEW))
     assert ground.run(job, die="done:record") == -signal.SIGKILL
