@@ -207,9 +207,11 @@ def _problem(context: Context, row: JobService, move: Move) -> str:
     service = context.engine.service(row.service_id)
     if service is None:
         return _gone(context, row)
+    whole = service.spec  # of one that was never written, whatever somebody made of it meanwhile is theirs
     if release.was_touched(row):
         release.keep_edits(context, row, service)
-    wanted = attaching.moved(row.target_spec, known=move.known, wanted=move.only())
+        whole = row.target_spec
+    wanted = attaching.moved(whole, known=move.known, wanted=move.only())
     if service.spec != wanted and not _detached(service, move):
         paths = ", ".join(differences(wanted, service.spec)) or "bytes alone"
         return f"{row.name} does not equal its snapshot at {paths}. Put it right, then continue."

@@ -3,11 +3,13 @@
 Creating a network allocates no node attachments; only node and task events do. A node label change is a safe one.
 """
 
+from datetime import timedelta
+
 from overlayweb.domain.swarm import Node
 from overlayweb.workflows.runner import Context
 
 NUDGE_LABEL = "com.overlayweb.nudge"
-NUDGE_EVERY_SECONDS = 5.0
+NUDGE_EVERY = timedelta(seconds=5)
 
 
 def nudge(context: Context) -> None:
@@ -47,7 +49,7 @@ def missing(context: Context, nets: tuple[str, ...]) -> list[Node]:
 
 def nudge_again(context: Context, nets: tuple[str, ...]) -> None:
     """Nudge once more, not more often than every few seconds, if a node is missing."""
-    if context.now().timestamp() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY_SECONDS:
+    if context.now().timestamp() - float(context.step.intent.get("nudged_at", 0)) < NUDGE_EVERY.total_seconds():
         return
     if missing(context, nets):
         nudge(context)

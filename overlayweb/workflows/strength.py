@@ -16,12 +16,15 @@ class Strength:
         self.context = context
         self.rows = rows
         self.nets = ingress_network.current_ids(context)
+        self._asked_for_peers = context.now()
 
     def __call__(self) -> str:
         """What is still waited for, in words; "" when every service is at full strength."""
-        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks(), self.nets)
+        release.watch_starting(self.context, self.rows, self.context.engine.wanted_swarm_tasks(), self.nets)
         waiting = [row for row in self.rows if row.state == State.STARTING]
         if not waiting:
             return ""
-        peers.nudge_again(self.context, self.nets)
+        if (now := self.context.now()) - self._asked_for_peers >= peers.NUDGE_EVERY:
+            self._asked_for_peers = now
+            peers.nudge_again(self.context, self.nets)
         return "Waiting for " + ", ".join(f"{r.name} ({r.containers_now} of {r.containers_before})" for r in waiting)

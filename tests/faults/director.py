@@ -110,7 +110,7 @@ class Run:
     # The parts of an installation
 
     def _set_up(self) -> None:
-        self.shared.seconds = self.template.simulation.world.now
+        self.shared.seconds = self.shared.began = self.template.simulation.world.now
         disk = stage.database_path(self.folder).parent
         disk.mkdir()
         if "full" in self.scenario.kinds:

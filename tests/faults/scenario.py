@@ -92,6 +92,7 @@ _STAGES = {
 }
 _EVERYWHERE = ("web", "agent", "inner")
 _SERVICES = {"stop": (*_EVERYWHERE, "slow"), "unpublish": (*_EVERYWHERE, "slow"), "replace": (*_EVERYWHERE, "worker")}
+_TAKES_PORTS = ("stop", "unpublish")
 _WISH = 0.2
 _STRIDES = (0.4, 1.0, 2.5)
 _WEIGHTS = {
@@ -102,6 +103,7 @@ _WEIGHTS = {
     "crash": 1,
     "daemon": 1,
     "edit": 2,
+    "deploy": 1,
     "double": 1,
     "late": 1,
     "lose": 1,
@@ -110,11 +112,14 @@ _WEIGHTS = {
 
 def _deed(chance: random.Random, stage: str) -> Deed:
     kind = chance.choices(list(_WEIGHTS), weights=list(_WEIGHTS.values()))[0]
+    if kind == "deploy" and stage not in _TAKES_PORTS:
+        kind = "edit"
     what = {
         "call": chance.choice(CALL_FAULTS),
         "crash": chance.choice(["node2", "node3"]),
         "daemon": chance.choice(["node1", "node2", "node3"]),
         "edit": chance.choice(_SERVICES.get(stage, _EVERYWHERE)),
+        "deploy": chance.choice(_SERVICES.get(stage, _EVERYWHERE)),
     }.get(kind, "")
     return Deed(kind=kind, after=_after(chance), what=what)
 

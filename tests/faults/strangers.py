@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from overlayweb.engine import connection
-from overlayweb.engine.errors import Refused
+from overlayweb.engine.errors import EngineUnreachable, Refused
 
 if TYPE_CHECKING:
     from tests.faults.director import Run
@@ -17,16 +17,16 @@ def edit(run: "Run", service: str) -> None:
 
 
 def deploy(run: "Run", service: str) -> None:
-    """Deploy a service once more, ports and all, or be refused while there is no ingress."""
+    """Deploy a service once more, ports and all; or be refused while there is no ingress, or find nobody there."""
     before = run.job().cluster.swarm()
     assert before is not None
     spec = next(row.spec for row in before.services if row.name == service)
-    with connection.connect(connection.Endpoint(url=run.engine.socket)) as engine:
-        now = next(row for row in engine.services() if row.name == service)
-        try:
+    try:
+        with connection.connect(connection.Endpoint(url=run.engine.socket)) as engine:
+            now = next(row for row in engine.services() if row.name == service)
             engine.update_service(service_id=now.id, version=now.version, spec=spec)
-        except Refused as error:
-            run.story.done.append(str(error))
+    except (Refused, EngineUnreachable) as error:
+        run.story.done.append(str(error))
 
 
 def add_ingress(run: "Run", name: str) -> None:

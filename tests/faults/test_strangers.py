@@ -48,6 +48,14 @@ def test_one_deployed_before_the_removal_is_named_at_once_and_keeps_the_old_ingr
     assert report.outcome.startswith("Somebody published web through the ingress meanwhile. Plan again.")
 
 
+def test_a_change_to_a_service_that_was_never_written_is_nothing_to_put_right(nursery: RemoteNursery) -> None:
+    """A replacement, cancelled while it makes the new network: no service was touched, by it."""
+    straight = catalogue.way(nursery, stage="replace", ending="forward")
+    made = straight.points.index("after POST /networks/create")
+    deeds = Deed(kind="cancel", after=made), Deed(kind="edit", what="web", after=1)
+    assert catalogue.failures(nursery, [straight.scenario(*deeds)], status="cancelled") == []
+
+
 @pytest.mark.parametrize("step", ["release", "publish"])
 def test_a_node_that_goes_away_is_named_with_what_to_do(nursery: RemoteNursery, way: catalogue.Way, step: str) -> None:
     crash = way.scenario(Deed(kind="crash", what="node3", after=way.points.index(f"begin forward {step}")))

@@ -16,18 +16,21 @@ from overlayweb.workflows.clock import Clock
 _SECONDS, _GAP, _PASSED, _SLOW, _LABEL = 0, 8, 16, 24, 32
 _LABEL_BYTES = 200
 _LOOK_AGAIN = 0.005
+_LONG_SECONDS = 90.0
+_SELDOM_SECONDS = 4.0
 
 
 class Shared:
     """What the processes of a run share: the time, how far the worker may go, and where it is.
 
-    ``gap``: points that the worker passes before it stops itself; below 0: it never does. ``slow``: seconds that the
-    engine takes for its next call.
+    ``began``: the second at which the job could begin, set before anybody shares it. ``gap``: points that the worker
+    passes before it stops itself; below 0: it never does. ``slow``: seconds that the engine takes for its next call.
     """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
         self.gap = -1
+        self.began = 0.0
 
     @property
     def seconds(self) -> float:
@@ -126,7 +129,8 @@ class _Heart:
 class SharedClock(Clock):
     """The worker's clock on the shared time, which shows ``epoch`` at second 0.
 
-    Whoever sleeps for less than ``stride`` seconds oversleeps to that, as on a loaded machine.
+    Whoever sleeps for less than ``stride`` seconds oversleeps to that, as on a loaded machine; for less than four,
+    where the job has gone on for longer than any does by itself: it waits for something that is away.
     """
 
     shared: Shared
@@ -144,7 +148,8 @@ class SharedClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Let time pass; a heartbeat that is due meanwhile comes at its moment."""
-        until = self.shared.seconds + max(seconds, self.stride)
+        is_long = self.shared.seconds > self.shared.began + _LONG_SECONDS
+        until = self.shared.seconds + max(seconds, self.stride, _SELDOM_SECONDS if is_long else 0.0)
         while (due := self._heart.due) is not None and due <= until:
             self.shared.seconds = max(due, self.shared.seconds)
             self._heart.beat()
