@@ -197,7 +197,7 @@ class DockerEngine:
         found = self._calls.rows("tasks", as_=reading.swarm_task, doing="read the tasks")
         return parts.on_nodes_there(self._calls, found)
 
-    def wanted_swarm_tasks(self) -> tuple[SwarmTask, ...]:
+    def swarm_tasks_to_run(self) -> tuple[SwarmTask, ...]:
         """Those that are meant to run. Swarm keeps five former ones for each, and reading them all costs a manager."""
         wanted = json.dumps({"desired-state": ["running"]})
         return self._calls.rows("tasks", as_=reading.swarm_task, doing="read the tasks", filters=wanted)

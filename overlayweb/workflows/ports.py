@@ -86,7 +86,7 @@ class SwarmEngine(NodeEngine, Protocol):
     def swarm_tasks(self) -> tuple[SwarmTask, ...]:
         """All tasks, terminal ones too. Never filtered by service: a filter on a deleted service is a 404."""
 
-    def wanted_swarm_tasks(self) -> tuple[SwarmTask, ...]:
+    def swarm_tasks_to_run(self) -> tuple[SwarmTask, ...]:
         """Those that are meant to run, without the former ones that Swarm keeps."""
 
     def update_service(self, *, service_id: str, version: int, spec: Spec) -> None:

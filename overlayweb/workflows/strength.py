@@ -20,7 +20,7 @@ class Strength:
 
     def __call__(self) -> str:
         """What is still waited for, in words; "" when every service is at full strength."""
-        release.watch_starting(self.context, self.rows, self.context.engine.wanted_swarm_tasks(), self.nets)
+        release.watch_starting(self.context, self.rows, self.context.engine.swarm_tasks_to_run(), self.nets)
         waiting = [row for row in self.rows if row.state == State.STARTING]
         if not waiting:
             return ""

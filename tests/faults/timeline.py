@@ -130,7 +130,7 @@ class SharedClock(Clock):
     """The worker's clock on the shared time, which shows ``epoch`` at second 0.
 
     Whoever sleeps for less than ``stride`` seconds oversleeps to that, as on a loaded machine; for less than four,
-    where the job has gone on for longer than any does by itself: it waits for something that is away.
+    where the job has gone on for a minute and a half: mostly it waits for something that is away then.
     """
 
     shared: Shared
