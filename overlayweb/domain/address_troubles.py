@@ -4,20 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from overlayweb.domain import capacity, subnets
-from overlayweb.domain.addresses import ReservedRange, of_reserved
+from overlayweb.domain.addresses import Holding, ReservedRange, holdings, of_reserved
 from overlayweb.domain.capacity import Filling
 from overlayweb.domain.checks.addressing import next_free_text, roomy_prefix
 from overlayweb.domain.checks.case import case_of, on_network
 from overlayweb.domain.ingress_settings import settings_of, subnet_of
 from overlayweb.domain.plans import Finding, IngressRequest, Level
 from overlayweb.domain.swarm import Network, Swarm
+from overlayweb.domain.wording import several
 
 INGRESS_COLLIDES = "ingress-collides"
 
 
 def find(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> tuple[Finding, ...]:
-    """Everything wrong, the ingress first, then overlays by name."""
-    return (*_ingress(swarm, reserved), *swarm.once(_overlays))
+    """Everything wrong, the ingress first, then reserved ranges that overlays lie in, then overlays by name."""
+    return (*_ingress(swarm, reserved), *swarm.lately(_in_reserved, tuple(reserved)), *swarm.once(_overlays))
 
 
 def of_ingress(*, swarm: Swarm, reserved: Sequence[ReservedRange]) -> Finding | None:
@@ -44,6 +45,29 @@ def _ingress(swarm: Swarm, reserved: Sequence[ReservedRange]) -> Iterator[Findin
         remedy=f"Whoever is there does not reach published ports. {f'{free} is free.' if free else 'Nothing is free.'}",
     )
     yield replace(finding, suggestion=free)
+
+
+def _in_reserved(swarm: Swarm, reserved: tuple[ReservedRange, ...]) -> tuple[Finding, ...]:
+    """One finding for each range, however many overlays lie in it."""
+    held = holdings(swarm=swarm, reserved=(), without=swarm.ingress_networks)
+    overlays = sorted((row.name, row.subnet) for row in held if row.kind == "overlay")
+    met = (
+        (row, dict.fromkeys(name for name, subnet in overlays if subnets.overlaps(subnet, row.subnet)))
+        for row in of_reserved(reserved)
+    )
+    return tuple(_in_way(swarm, row, tuple(names)) for row, names in met if names)
+
+
+def _in_way(swarm: Swarm, reserved: Holding, names: Sequence[str]) -> Finding:
+    return Finding(
+        level=Level.WARNING,
+        code="reserved-range-used",
+        about="cluster",
+        subject=swarm.id,
+        message=f"{several(names)} {'overlaps' if len(names) == 1 else 'overlap'} {reserved}.",
+        remedy=f"Containers there do not reach whoever has the range. "
+        f"Replace {'it by an overlay' if len(names) == 1 else 'them by overlays'} elsewhere, or edit the range.",
+    )
 
 
 def _overlays(swarm: Swarm) -> tuple[Finding, ...]:

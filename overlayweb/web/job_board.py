@@ -12,6 +12,7 @@ from functools import lru_cache
 from django.utils import timezone
 
 from overlayweb.domain import repair_plans
+from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
 from overlayweb.domain.plans import Effect, IngressPlan, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
@@ -72,7 +73,10 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What has to be said in sentences. ``resume``: the job waits for a person who says how to go on."""
+    """What has to be said in sentences. ``resume``: the job waits for a person who says how to go on.
+
+    ``made``: (cluster, id, name) of the network that the job made, once it is done and the network was seen.
+    """
 
     job_id: int
     name: str
@@ -81,6 +85,7 @@ class Notes:
     outcome: str
     attention: tuple[str, ...]
     resume: bool
+    made: tuple[str, str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +161,10 @@ def job_mark(job: Job) -> Mark:
 
 
 def read(*, job_id: int, now: datetime | None = None) -> Board:
-    """Read one job's board. Four queries, five for a repair, whatever the job's size. Raises Job.DoesNotExist."""
+    """Read one job's board. Raises Job.DoesNotExist.
+
+    Four queries whatever the job's size, five for a repair; of one that is done, those for its cluster too.
+    """
     at = now or timezone.now()
     job = Job.objects.defer("plan_document").get(pk=job_id)
     plan = plan_of(job.pk, job.plan_sha256)
@@ -338,7 +346,14 @@ def _notes(job: Job, ahead: int) -> Notes:
         outcome=job.outcome if job.ended else "",
         attention=tuple(job.attention),
         resume=job.status == JobStatus.NEEDS_OPERATOR,
+        made=_made(job) if job.status == JobStatus.SUCCEEDED else None,
     )
+
+
+def _made(job: Job) -> tuple[str, str, str] | None:
+    swarm = None if job.cluster.removed_at else job.cluster.swarm()
+    made = (row for row in swarm.networks if job_of(row) == job.pk) if swarm else ()
+    return next(((job.cluster.name, row.id, row.name) for row in made), None)
 
 
 def _actions(job: Job, plan: Plan, services: int) -> Actions:

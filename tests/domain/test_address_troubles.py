@@ -24,6 +24,19 @@ def test_an_ingress_elsewhere_is_well_placed() -> None:
     assert address_troubles.find(swarm=make_swarm(ingress=make_ingress("10.30.0.0/24")), reserved=[OFFICE]) == ()
 
 
+def test_overlays_in_a_reserved_range_are_one_finding_for_the_range() -> None:
+    networks = [make_network("lake", "10.20.7.0/24"), make_network("mesh", "10.20.8.0/24")]
+    swarm = make_swarm(networks=[*networks, make_network("apart", "10.40.0.0/24")])
+    lab = ReservedRange(name="lab", cidr="10.20.8.128/25")
+    empty = ReservedRange(name="empty", cidr="10.50.0.0/16")
+    told = address_troubles.find(swarm=swarm, reserved=[OFFICE, lab, empty])
+    assert [finding.message for finding in told] == [
+        "lake and mesh overlap reserved range office (10.20.0.0/16, Lisbon).",
+        "mesh overlaps reserved range lab (10.20.8.128/25).",
+    ]
+    assert {finding.code for finding in told} == {"reserved-range-used"}
+
+
 def test_an_overlay_that_was_never_allocated_is_named() -> None:
     swarm = make_swarm(networks=[make_network("lake", "")])
     [finding] = address_troubles.find(swarm=swarm, reserved=[])

@@ -1,16 +1,22 @@
 """The job page: what it says in every state, what may be asked there, and the poll for pages without a stream."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
+from overlayweb.domain.ingress_settings import JOB_LABEL
 from overlayweb.domain.lifecycle import DesiredState, JobEvent, JobStatus, Pass
 from overlayweb.models import Cluster, Event, Job, JobService
 from overlayweb.services import jobs as job_service
+from tasks import observations
+from tests.domain.builders import make_ingress, make_network, make_swarm
 from tests.web import job_stories
 from tests.web.job_stories import State
 
@@ -161,6 +167,17 @@ def test_a_job_that_succeeded_says_how_it_ended_and_how_long_each_was_dark(as_au
     dark = JobService.objects.get(job=job, name="shop_web").dark_seconds
     assert dark is not None
     assert f"00:{int(dark):02}" in said
+
+
+def test_a_job_that_is_done_leads_to_the_network_that_it_made(as_author: Client, three: Cluster, job: Job) -> None:
+    job_stories.done(job_stories.dark(job_stories.recorded(job, ago=60)))
+    assert "Open ingress" not in text(page(as_author, job))  # nobody has seen it yet
+    made = make_ingress("10.11.0.0/16", id="id-made", labels=((JOB_LABEL, f"{job.pk}-after"),))
+    swarm = replace(make_swarm(ingress=made, networks=[make_network()]), observed_at=timezone.now())
+    assert observations.keep(cluster=three, swarm=swarm)
+    html = page(as_author, job)
+    assert "Open ingress" in text(html)
+    assert f'href="{reverse("network", args=[three.name, "id-made"])}"' in html
 
 
 def test_a_service_that_somebody_else_changed_or_removed_is_named(as_author: Client, job: Job) -> None:
