@@ -118,6 +118,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/live", jobs.job_live, name="job-live"),
     path("jobs/<int:pk>/stream", streams.job_stream, name="job-stream"),
     path("jobs/<int:pk>/log", jobs.job_log, name="job-log"),
+    path("jobs/<int:pk>/network", jobs.job_network, name="job-network"),
     path("jobs/<int:pk>/cancel", jobs.job_cancel, name="job-cancel"),
     path("jobs/<int:pk>/restore", jobs.job_restore, name="job-restore"),
     path("jobs/<int:pk>/resume", jobs.job_resume, name="job-resume"),

@@ -55,18 +55,20 @@ def _in_reserved(swarm: Swarm, reserved: tuple[ReservedRange, ...]) -> tuple[Fin
         (row, dict.fromkeys(name for name, subnet in overlays if subnets.overlaps(subnet, row.subnet)))
         for row in of_reserved(reserved)
     )
-    return tuple(_in_way(swarm, row, tuple(names)) for row, names in met if names)
+    return tuple(_in_way(row, tuple(names)) for row, names in met if names)
 
 
-def _in_way(swarm: Swarm, reserved: Holding, names: Sequence[str]) -> Finding:
+def _in_way(reserved: Holding, names: Sequence[str]) -> Finding:
+    one = len(names) == 1
     return Finding(
         level=Level.WARNING,
         code="reserved-range-used",
-        about="cluster",
-        subject=swarm.id,
-        message=f"{several(names)} {'overlaps' if len(names) == 1 else 'overlap'} {reserved}.",
-        remedy=f"Containers there do not reach whoever has the range. "
-        f"Replace {'it by an overlay' if len(names) == 1 else 'them by overlays'} elsewhere, or edit the range.",
+        about="range",
+        subject=str(reserved.subnet),
+        subject_name=reserved.name,
+        message=f"{'Overlay' if one else 'Overlays'} {several(names)} {'overlaps' if one else 'overlap'} {reserved}.",
+        remedy="Containers there do not reach whoever has the range. "
+        f"Replace {'it by an overlay' if one else 'them by overlays'} elsewhere, or edit the range.",
     )
 
 

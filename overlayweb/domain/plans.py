@@ -66,8 +66,9 @@ class IngressRequest(Request):
 class Finding:
     """One problem, beside what it is about.
 
-    ``about``: "field", "service", "node", "network" or "cluster"; ``subject``: the field's name or the object's
-    id; ``subject_name``: what a person calls it. ``suggestion``: a value that would mend the field, or "".
+    ``about``: "field", "service", "node", "network", "range" or "cluster"; ``subject``: the field's name, the object's
+    id, or the subnet of a reserved range; ``subject_name``: what a person calls it. ``suggestion``: a value that would
+    mend the field, or "".
     """
 
     level: Level

@@ -11,8 +11,7 @@ from functools import lru_cache
 
 from django.utils import timezone
 
-from overlayweb.domain import repair_plans
-from overlayweb.domain.ingress_settings import job_of
+from overlayweb.domain import ingress_plans, network_plans, repair_plans, replace_plans
 from overlayweb.domain.lifecycle import ENDED, DesiredState, JobStatus, Pass, StepStatus
 from overlayweb.domain.plans import Effect, IngressPlan, Plan, Strategy
 from overlayweb.models import Job, JobService, Step, codec
@@ -75,7 +74,7 @@ class State:
 class Notes:
     """What has to be said in sentences. ``resume``: the job waits for a person who says how to go on.
 
-    ``made``: (cluster, id, name) of the network that the job made, once it is done and the network was seen.
+    ``made``: the job is done and has made a network.
     """
 
     job_id: int
@@ -85,7 +84,7 @@ class Notes:
     outcome: str
     attention: tuple[str, ...]
     resume: bool
-    made: tuple[str, str, str] | None
+    made: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +144,7 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
 _HANGS = Mark(name="waiting", word="Waiting for the mesh")
+MAKES_NETWORK = frozenset({ingress_plans.KIND, network_plans.CREATE, replace_plans.KIND})
 SERVICE_KINDS = (("", "All services"), *((mark.name, mark.word) for mark in _SERVICE_MARKS.values()))
 """How a long list of services is narrowed: by the name of the mark that each bears."""
 
@@ -161,10 +161,7 @@ def job_mark(job: Job) -> Mark:
 
 
 def read(*, job_id: int, now: datetime | None = None) -> Board:
-    """Read one job's board. Raises Job.DoesNotExist.
-
-    Four queries whatever the job's size, five for a repair; of one that is done, those for its cluster too.
-    """
+    """Read one job's board. Four queries, five for a repair, whatever the job's size. Raises Job.DoesNotExist."""
     at = now or timezone.now()
     job = Job.objects.defer("plan_document").get(pk=job_id)
     plan = plan_of(job.pk, job.plan_sha256)
@@ -346,14 +343,8 @@ def _notes(job: Job, ahead: int) -> Notes:
         outcome=job.outcome if job.ended else "",
         attention=tuple(job.attention),
         resume=job.status == JobStatus.NEEDS_OPERATOR,
-        made=_made(job) if job.status == JobStatus.SUCCEEDED else None,
+        made=job.status == JobStatus.SUCCEEDED and job.kind in MAKES_NETWORK,
     )
-
-
-def _made(job: Job) -> tuple[str, str, str] | None:
-    swarm = None if job.cluster.removed_at else job.cluster.swarm()
-    made = (row for row in swarm.networks if job_of(row) == job.pk) if swarm else ()
-    return next(((job.cluster.name, row.id, row.name) for row in made), None)
 
 
 def _actions(job: Job, plan: Plan, services: int) -> Actions:

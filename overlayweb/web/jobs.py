@@ -15,11 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from overlayweb.domain.ingress_settings import job_of
 from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, JobStatus
 from overlayweb.models import Approval, Event, Job
 from overlayweb.services import jobs as job_service
 from overlayweb.services.jobs import NotPossibleError
 from overlayweb.web import access, frame, job_board, job_clocks, job_frames, job_restarts, listing
+from overlayweb.web.clusters import get_cluster
 from overlayweb.web.job_board import Board
 from overlayweb.web.job_clocks import Clock, Mark
 from overlayweb.web.listing import Listing
@@ -103,6 +105,16 @@ def job_log(request: HttpRequest, pk: int) -> HttpResponse:
         lines = lines.filter(level__in=levels)
     page = Paginator(lines, LINES_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "job_log.html", {"job": found, "page": page, "level": level})
+
+
+@require_GET
+def job_network(request: HttpRequest, pk: int) -> HttpResponse:
+    """``/jobs/<pk>/network``: leads to the network that the job made, or to the list until it was seen there."""
+    cluster = get_cluster(request, get_object_or_404(Job.objects.select_related("cluster"), pk=pk).cluster.name)
+    swarm = cluster.swarm()
+    made = (network.id for network in swarm.networks if job_of(network) == pk) if swarm else ()
+    network_id = next(iter(made), None)
+    return redirect("network", cluster.name, network_id) if network_id else redirect("networks", cluster.name)
 
 
 @require_POST

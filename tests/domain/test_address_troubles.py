@@ -31,10 +31,13 @@ def test_overlays_in_a_reserved_range_are_one_finding_for_the_range() -> None:
     empty = ReservedRange(name="empty", cidr="10.50.0.0/16")
     told = address_troubles.find(swarm=swarm, reserved=[OFFICE, lab, empty])
     assert [finding.message for finding in told] == [
-        "lake and mesh overlap reserved range office (10.20.0.0/16, Lisbon).",
-        "mesh overlaps reserved range lab (10.20.8.128/25).",
+        "Overlays lake and mesh overlap reserved range office (10.20.0.0/16, Lisbon).",
+        "Overlay mesh overlaps reserved range lab (10.20.8.128/25).",
     ]
-    assert {finding.code for finding in told} == {"reserved-range-used"}
+    assert [(finding.code, finding.subject) for finding in told] == [
+        ("reserved-range-used", "10.20.0.0/16"),
+        ("reserved-range-used", "10.20.8.128/25"),
+    ]
 
 
 def test_an_overlay_that_was_never_allocated_is_named() -> None:

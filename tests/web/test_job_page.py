@@ -138,6 +138,7 @@ def test_a_cancelled_job_tells_its_way_back(as_author: Client, job: Job) -> None
     assert "The ingress was not touched" in said
     assert "1 up again, 2 untouched" in said
     assert 'action="/jobs' not in page(as_author, job)
+    assert f"/jobs/{job.pk}/network" not in page(as_author, job)
 
 
 def test_restore_is_asked_for_by_name(as_author: Client, job: Job) -> None:
@@ -170,14 +171,15 @@ def test_a_job_that_succeeded_says_how_it_ended_and_how_long_each_was_dark(as_au
 
 
 def test_a_job_that_is_done_leads_to_the_network_that_it_made(as_author: Client, three: Cluster, job: Job) -> None:
+    place = f"/jobs/{job.pk}/network"
+    assert place not in page(as_author, job)
     job_stories.done(job_stories.dark(job_stories.recorded(job, ago=60)))
-    assert "Open ingress" not in text(page(as_author, job))  # nobody has seen it yet
-    made = make_ingress("10.11.0.0/16", id="id-made", labels=((JOB_LABEL, f"{job.pk}-after"),))
+    assert f'href="{place}"' in page(as_author, job)
+    assert as_author.get(place).headers["Location"] == reverse("networks", args=[three.name])  # nobody has seen it yet
+    made = make_ingress("10.11.0.0/16", id="id-made", labels=((JOB_LABEL, str(job.pk)),))
     swarm = replace(make_swarm(ingress=made, networks=[make_network()]), observed_at=timezone.now())
     assert observations.keep(cluster=three, swarm=swarm)
-    html = page(as_author, job)
-    assert "Open ingress" in text(html)
-    assert f'href="{reverse("network", args=[three.name, "id-made"])}"' in html
+    assert as_author.get(place).headers["Location"] == reverse("network", args=[three.name, "id-made"])
 
 
 def test_a_service_that_somebody_else_changed_or_removed_is_named(as_author: Client, job: Job) -> None:
