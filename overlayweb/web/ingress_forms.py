@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from overlayweb.domain.plans import IngressRequest, IngressSettings, Strategy
 from overlayweb.domain.swarm import Service
+from overlayweb.web.line_forms import LinesForm, pair
 
 STRATEGIES = (
     (Strategy.AUTOMATIC, "Automatic"),
@@ -59,7 +59,7 @@ class StrategyField:
         return self.value not in ("", Strategy.AUTOMATIC)
 
 
-class IngressForm(forms.Form):
+class IngressForm(LinesForm):
     """Settings of the ingress, a strategy for each published service, and why.
 
     ``strategies``: a field for each of the services, in their order.
@@ -86,7 +86,6 @@ class IngressForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any], *, services: Sequence[Service]) -> None:
         super().__init__(data)
-        self.use_required_attribute = False  # the button "Check" takes a form that is not complete
         chosen = _chosen(data)
         self.strategies = tuple(StrategyField(service=row, value=chosen.get(row.id, "")) for row in services)
 
@@ -107,15 +106,11 @@ class IngressForm(forms.Form):
                 self.add_error(None, error)
 
     def clean_labels(self) -> tuple[tuple[str, str], ...]:
-        """(key, value) pairs, one a line; blank lines are left out."""
-        lines = [line.strip() for line in self.cleaned_data["labels"].splitlines() if line.strip()]
-        wrong = [line for line in lines if "=" not in line]
-        if wrong:
-            raise ValidationError(f"Write key=value on each line. Without “=”: {', '.join(wrong)}")
-        return tuple((key.strip(), value.strip()) for key, _, value in (line.partition("=") for line in lines))
+        """(key, value) pairs, one a line."""
+        return self.each_line("labels", pair)
 
     def request(self) -> IngressRequest:
-        """What is asked for; fields that cannot be read count as empty. Call after ``is_valid``."""
+        """What is asked for; what cannot be read is left out. Call after ``is_valid``."""
         read = self.cleaned_data
         settings = IngressSettings(
             name=read.get("name", ""),
@@ -123,7 +118,7 @@ class IngressForm(forms.Form):
             gateway=read.get("gateway", ""),
             mtu=read.get("mtu"),
             ip_range=read.get("ip_range", ""),
-            labels=read.get("labels", ()),
+            labels=self.readable.get("labels", ()),
         )
         chosen = (row for row in self.strategies if row.chosen and not row.errors)
         return IngressRequest(settings=settings, strategies=tuple((r.service.id, Strategy(r.value)) for r in chosen))

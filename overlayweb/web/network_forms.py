@@ -1,8 +1,7 @@
 """The fields of an overlay's settings, shared by the forms that make one and that replace one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,10 +11,10 @@ from overlayweb.domain.ingress_settings import default_gateway
 from overlayweb.domain.network_settings import NetworkSettings
 from overlayweb.domain.plans import Finding, Level, Plan
 from overlayweb.domain.swarm import IpamConfig
+from overlayweb.web.line_forms import LinesForm, pair
 
 _TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 USE = "use"
-T = TypeVar("T")
 FIELDS = ("name", "subnets", "mtu", "encrypted", "labels", "options", "reason")
 _ON_SUBNETS = ("subnet", "gateway", "ip_range")
 
@@ -24,7 +23,7 @@ def _area(rows: int) -> forms.Textarea:
     return forms.Textarea(attrs={"rows": rows, "spellcheck": "false", "class": "mono"})
 
 
-class NetworkForm(forms.Form):
+class NetworkForm(LinesForm):
     """Settings of an overlay and why they are wanted. Whether they fit is the plan's to say."""
 
     name = forms.CharField(required=False, widget=forms.TextInput(attrs=_TYPED))
@@ -46,49 +45,31 @@ class NetworkForm(forms.Form):
         error_messages={"required": "Say why: whoever approves decides by it, and the history keeps it."},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._readable: dict[str, tuple[Any, ...]] = {}
-        self.use_required_attribute = False  # the button "Check" takes a form that is not complete
-
     def clean_subnets(self) -> tuple[IpamConfig, ...]:
         """One a line: subnet, then gateway and IP range where wanted, which a "/" tells apart."""
-        return self._each_line("subnets", _of_line)
+        return self.each_line("subnets", _of_line)
 
     def clean_labels(self) -> tuple[tuple[str, str], ...]:
         """(key, value) pairs, one a line."""
-        return self._each_line("labels", _pair)
+        return self.each_line("labels", pair)
 
     def clean_options(self) -> tuple[tuple[str, str], ...]:
         """(key, value) pairs, one a line."""
-        return self._each_line("options", _pair)
+        return self.each_line("options", pair)
 
     def settings(self) -> NetworkSettings:
         """What was typed, without what cannot be read. Call after ``is_valid``."""
         read = self.cleaned_data
         return NetworkSettings(
             name=read.get("name", ""),
-            subnets=self._readable.get("subnets", ()),
+            subnets=self.readable.get("subnets", ()),
             mtu=read.get("mtu"),
             attachable=read.get("attachable", False),
             internal=read.get("internal", False),
             encrypted=read.get("encrypted", False),
-            labels=self._readable.get("labels", ()),
-            options=self._readable.get("options", ()),
+            labels=self.readable.get("labels", ()),
+            options=self.readable.get("options", ()),
         )
-
-    def _each_line(self, name: str, read: Callable[[str], T]) -> tuple[T, ...]:
-        """What the lines of a field say. One that cannot be read is a mistake; the others are judged all the same."""
-        found, wrong = [], []
-        for line in filter(None, map(str.strip, self.cleaned_data[name].splitlines())):
-            try:
-                found.append(read(line))
-            except ValidationError as error:
-                wrong.append(error.message)
-        self._readable[name] = tuple(found)
-        if wrong:
-            raise ValidationError(list(dict.fromkeys(wrong)))
-        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +142,3 @@ def _of_line(line: str) -> IpamConfig:
 
 def _with_line(text: str, begins: str, value: str) -> str:
     return "\n".join(value if line.split()[:1] == [begins] else line for line in text.splitlines())
-
-
-def _pair(line: str) -> tuple[str, str]:
-    key, sign, value = line.partition("=")
-    if not sign:
-        raise ValidationError(f"Write it as key=value: {line}")
-    return key.strip(), value.strip()

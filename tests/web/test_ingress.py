@@ -88,7 +88,7 @@ def test_all_mistakes_at_once_each_beside_its_field_and_nothing_typed_is_lost(
         "gateway": "10.9.0.0",
         "mtu": "abc",
         "ip_range": "10.8.0.0/24",
-        "labels": "team=web\nno sign",
+        "labels": "team=web\nno sign\ncom.docker.x=1",
         "strategy-id-shop_web": "unpublish",
         "reason": "",
     }
@@ -99,10 +99,11 @@ def test_all_mistakes_at_once_each_beside_its_field_and_nothing_typed_is_lost(
     assert "network address" in beside(page, "verdict-gateway")
     assert "whole number" in beside(page, "verdict-mtu")
     assert "not wholly inside" in beside(page, "verdict-ip_range")
-    assert "Without “=”: no sign" in beside(page, "verdict-labels")
+    assert "Write it as key=value: no sign" in beside(page, "verdict-labels")
+    assert "The label com.docker.x is in" in beside(page, "verdict-labels")
     assert "Say why" in beside(page, "verdict-reason")
     assert "paused update" in beside(page, "verdict-strategy-id-wiki")
-    assert "7 things to mend" in text(page)
+    assert "8 things to mend" in text(page)
     for name in ("name", "subnet", "gateway", "mtu", "ip_range"):
         assert value(page, name) == typed[name]
     html = page.content.decode()
