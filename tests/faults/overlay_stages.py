@@ -13,6 +13,7 @@ from overlayweb.domain.replace_plans import ReplacePlan, ReplaceRequest
 from overlayweb.domain.specs import Spec, differences
 from overlayweb.domain.swarm import IpamConfig, Network, Service, Swarm
 from overlayweb.models import Job
+from overlayweb.services import drifts
 from overlayweb.simulator.simulation import empty
 from overlayweb.simulator.world import World
 from tests.faults import stage
@@ -96,8 +97,9 @@ def created(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
 def _came_late(run: "Run", job: Job, now: Swarm, found: list[Network]) -> bool:
     """Whether the call that made it was on its way when its worker was taken over, and the drift page names the job."""
     verbs = [line["verb"] for line in stage.changes_in_flight(run.folder, run.story.taken_over)]
-    told = [row.job for row in drift.find(swarm=now, approved=(), since=job.created_at).drifts]
-    return "create_network" in verbs and told == [job.pk] * len(found)
+    approved = drifts._approved(job.cluster_id)
+    told = [(row.name, row.job) for row in drift.find(swarm=now, approved=approved, since=job.created_at).drifts]
+    return verbs.count("create_network") == len(found) and told == [(network.name, job.pk) for network in found]
 
 
 def deleted(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
@@ -122,9 +124,11 @@ def different(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
     wanted = plan.after if job.status == JobStatus.SUCCEEDED else plan.before
     if plan.interim and plan.interim.name in job.outcome and all(row.id != plan.network_id for row in now.networks):
         wanted = plan.interim  # beyond the removal of the old one there is no way back but this, and the job says so
-    names = sorted(network.name for network in now.networks if network.scope == "swarm" and network.registered)
-    if names != sorted(["ingress", "side", wanted.name]):
-        yield f"there are {names}"
+    overlays = [network for network in now.networks if network.scope == "swarm" and network.registered]
+    others = [network for network in overlays if network.name not in {"ingress", "side", wanted.name}]
+    names = sorted(network.name for network in overlays if network not in others)
+    if names != sorted(["ingress", "side", wanted.name]) or (others and not _came_late(run, job, now, others)):
+        yield f"there are {sorted(network.name for network in overlays)}"
         return
     there = next(network for network in now.networks if network.name == wanted.name)
     if network_settings.of_network(there) != wanted:
