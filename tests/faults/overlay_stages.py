@@ -98,8 +98,8 @@ def _came_late(run: "Run", job: Job, now: Swarm, found: list[Network]) -> bool:
     """Whether the call that made it was on its way when its worker was taken over, and the drift page names the job."""
     verbs = [line["verb"] for line in stage.changes_in_flight(run.folder, run.story.taken_over)]
     approved = drifts._approved(job.cluster_id)
-    told = [(row.name, row.job) for row in drift.find(swarm=now, approved=approved, since=job.created_at).drifts]
-    return verbs.count("create_network") == len(found) and told == [(network.name, job.pk) for network in found]
+    told = {(row.name, row.job) for row in drift.find(swarm=now, approved=approved, since=job.created_at).drifts}
+    return verbs.count("create_network") == len(found) and {(network.name, job.pk) for network in found} <= told
 
 
 def deleted(run: "Run", job: Job, before: Swarm, now: Swarm) -> Iterator[str]:
