@@ -144,7 +144,7 @@ _SERVICE_MARKS: Mapping[str, Mark] = {
 }
 _UNTOUCHED = Mark(name="skipped", word="Untouched")
 _HANGS = Mark(name="waiting", word="Waiting for the mesh")
-MAKES_NETWORK = frozenset({ingress_plans.KIND, network_plans.CREATE, replace_plans.KIND})
+_MAKES_NETWORK = frozenset({ingress_plans.KIND, network_plans.CREATE, replace_plans.KIND})
 SERVICE_KINDS = (("", "All services"), *((mark.name, mark.word) for mark in _SERVICE_MARKS.values()))
 """How a long list of services is narrowed: by the name of the mark that each bears."""
 
@@ -343,7 +343,7 @@ def _notes(job: Job, ahead: int) -> Notes:
         outcome=job.outcome if job.ended else "",
         attention=tuple(job.attention),
         resume=job.status == JobStatus.NEEDS_OPERATOR,
-        made=job.status == JobStatus.SUCCEEDED and job.kind in MAKES_NETWORK,
+        made=job.status == JobStatus.SUCCEEDED and job.kind in _MAKES_NETWORK,
     )
 
 
