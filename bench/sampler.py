@@ -20,7 +20,8 @@ import docker
 
 from tests.lab.daemon import Node
 
-EVERY_SECONDS = 0.1
+EVERY_SECONDS = 0.2
+"""Each look costs the engines some hundredths of the processors that they start containers with."""
 _CALL_SECONDS = 10
 
 
@@ -43,7 +44,7 @@ class Rhythm:
 
 
 class Sampler:
-    """Looks every 100 ms in a thread and over a connection of its own, for as long as the ``with`` block runs."""
+    """Looks every 200 ms in a thread and over a connection of its own, for as long as the ``with`` block runs."""
 
     def __init__(self, manager: Node) -> None:
         self._manager = manager

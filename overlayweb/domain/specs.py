@@ -17,6 +17,9 @@ from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 HOLD_NANO_CPUS = 100_000 * 1_000_000_000
 """A reservation no node can meet: 100,000 CPUs. New tasks wait as pending, without a container."""
 
+_NO_CHECK = "NONE"
+"""By which a spec switches off the health check of its image."""
+
 Document = dict[str, Any]
 
 
@@ -57,6 +60,13 @@ def ports_of(spec: Spec) -> tuple[PublishedPort, ...]:
 def publishes_through_ingress(spec: Spec) -> bool:
     """Whether the spec holds a port in ingress mode, which keeps the ingress from being removed."""
     return any(port.publish_mode == INGRESS_MODE for port in ports_of(spec))
+
+
+def has_health_check(spec: Spec) -> bool:
+    """Whether the spec has one. One of the image is not seen: no manager shows images."""
+    container = (spec.document().get("TaskTemplate") or {}).get("ContainerSpec") or {}
+    test: list[str] = (container.get("Healthcheck") or {}).get("Test") or [_NO_CHECK]
+    return test[0] != _NO_CHECK
 
 
 def pinned(spec: Spec, chosen: Iterable[PublishedPort]) -> Spec:

@@ -7,13 +7,12 @@ means healthy and without one only that its process has started. Stop-first stop
 from collections.abc import Iterable, Iterator
 from math import ceil
 
+from overlayweb.domain import specs
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.plans import Effect, Meanwhile
 from overlayweb.domain.specs import Document
 from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.domain.wording import counted
-
-_SWITCHED_OFF = "NONE"
 
 
 def rounds(*, swarm: Swarm, service: Service) -> tuple[int, int]:
@@ -29,14 +28,8 @@ def meanwhile(*, swarm: Swarm, service: Service) -> Meanwhile:
     if not times:
         return Meanwhile.NOTHING
     if starts_first(service):
-        return Meanwhile.ANSWERS if has_health_check(service) else Meanwhile.UNPROVEN
+        return Meanwhile.ANSWERS if specs.has_health_check(service.spec) else Meanwhile.UNPROVEN
     return Meanwhile.SOME if times > 1 else Meanwhile.DARK
-
-
-def has_health_check(service: Service) -> bool:
-    """Whether its spec has one. One of the image is not seen: no manager shows images."""
-    test: list[str] = (container_of(service).get("Healthcheck") or {}).get("Test") or [_SWITCHED_OFF]
-    return test[0] != _SWITCHED_OFF
 
 
 def container_of(service: Service) -> Document:

@@ -11,7 +11,7 @@ settings as the target (RESTORE).
 from collections.abc import Callable
 from functools import partial
 
-from overlayweb.domain import ingress_plans
+from overlayweb.domain import ingress_plans, specs
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressPlan, Plan, PlannedStep, Strategy
 from overlayweb.domain.swarm import Network
@@ -28,7 +28,12 @@ DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 60.0
-HEAD_START_SECONDS = 2.5
+SLOWER_SECONDS = 2.5
+"""A service that is released so much earlier than another one is a slow stopper beside it."""
+
+TURNS_SECONDS = 3.0
+"""In which the services that can wait come back one by one, however many they are."""
+
 PEERS_SECONDS = 45.0
 STRENGTH_SECONDS = 10.0
 MENDED_SECONDS = 30.0
@@ -219,17 +224,16 @@ def create(context: Context) -> str:
 def publish(context: Context) -> str:
     """Give every service its ports back and wait until each is as strong as before.
 
-    Those that have been dark longest come first, with a short head start: all containers started at once make each
-    other slow (lab, nine services on two cores: the longest outage is 22 s without it, 18 s with it).
+    Those that have been dark longest come first, and those whose health is checked before they count as running, which
+    costs waiting and little work. The others follow one by one: containers that all start at once make each other slow
+    (lab, nine services on two cores: a quick one is dark for 9 s so, for 10.5 s if they come together).
     """
-    rows = sorted(_rows(context), key=lambda row: row.release_after_seconds)
+    at_once, one_by_one = turns(_rows(context))
+    rows = [*at_once, *one_by_one]
     look = Strength(context, rows)
-    first = rows[0].release_after_seconds if rows else 0.0
-    waited = False
     for row in rows:
-        if not waited and row.release_after_seconds > first + HEAD_START_SECONDS:
-            context.wait("head start", look, seconds=HEAD_START_SECONDS, every=0.1)
-            waited = True
+        if row in one_by_one and row.state == State.OFF:
+            context.wait(f"turn of {row.pk}", look, seconds=TURNS_SECONDS / len(one_by_one), every=0.1)
         if row.state in {State.GONE, State.RUNNING}:
             continue
         context.pulse()
@@ -263,6 +267,15 @@ def verify(context: Context) -> str:
     kept = sum(bool(row.edited) for row in rows)
     same = f"{len(rows) - kept} of {len(rows)} specs equal the snapshot"
     return f"{same}; {kept} keep what somebody else changed" if kept else same
+
+
+def turns(rows: list[JobService]) -> tuple[list[JobService], list[JobService]]:
+    """The services in the order in which they come back: those that come at once, and those that do one by one."""
+    in_order = sorted(rows, key=lambda row: row.release_after_seconds)
+    first = in_order[0].release_after_seconds if in_order else 0.0
+    late = [row for row in in_order if row.release_after_seconds > first + SLOWER_SECONDS]
+    one_by_one = [row for row in late if not specs.has_health_check(row.target_spec)]
+    return [row for row in in_order if row not in one_by_one], one_by_one
 
 
 def _rows(context: Context, *, skip_untouched: bool = True) -> list[JobService]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from overlayweb.domain import specs
 from overlayweb.domain.addresses import starts_first, wanted_swarm_tasks
 from overlayweb.domain.checks.case import on_service
 from overlayweb.domain.plans import Finding, Level
 from overlayweb.domain.swarm import Mode, Service, Swarm
-from overlayweb.domain.updating import container_of, has_health_check
+from overlayweb.domain.updating import container_of
 
 
 def start_first(swarm: Swarm, service: Service) -> Iterator[Finding]:
@@ -16,7 +17,7 @@ def start_first(swarm: Swarm, service: Service) -> Iterator[Finding]:
     remedy = f"Run `docker service update --update-order stop-first {service.name}` first."
     yield from _ports(swarm, service, remedy)
     yield from _volumes(service, remedy)
-    if wanted_swarm_tasks(swarm=swarm, service=service) and not has_health_check(service):
+    if wanted_swarm_tasks(swarm=swarm, service=service) and not specs.has_health_check(service.spec):
         yield on_service(level=Level.WARNING, code="start-first-unchecked", service=service,
                          message=f"{service.name} starts first with no health check in its spec: an old container "
                                  "stops when the new one runs, and nobody knows when that one answers.",
