@@ -74,7 +74,7 @@ class State:
 class Notes:
     """What has to be said in sentences. ``resume``: the job waits for a person who says how to go on.
 
-    ``made``: the job is done and has made a network.
+    ``made``: the job is done and has made a network of a cluster that is still here.
     """
 
     job_id: int
@@ -343,7 +343,7 @@ def _notes(job: Job, ahead: int) -> Notes:
         outcome=job.outcome if job.ended else "",
         attention=tuple(job.attention),
         resume=job.status == JobStatus.NEEDS_OPERATOR,
-        made=job.status == JobStatus.SUCCEEDED and job.kind in _MAKES_NETWORK,
+        made=job.status == JobStatus.SUCCEEDED and job.kind in _MAKES_NETWORK and not job.cluster.removed_at,
     )
 
 

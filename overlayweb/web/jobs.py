@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from overlayweb.domain.ingress_settings import job_of
+from overlayweb.domain.ingress_settings import JOB_LABEL, job_of
 from overlayweb.domain.lifecycle import ENDED, HOLDS_CLUSTER, JobStatus
 from overlayweb.models import Approval, Event, Job
 from overlayweb.services import jobs as job_service
@@ -112,9 +112,12 @@ def job_network(request: HttpRequest, pk: int) -> HttpResponse:
     """``/jobs/<pk>/network``: leads to the network that the job made, or to the list until it was seen there."""
     cluster = get_cluster(request, get_object_or_404(Job.objects.select_related("cluster"), pk=pk).cluster.name)
     swarm = cluster.swarm()
-    made = (network.id for network in swarm.networks if job_of(network) == pk) if swarm else ()
-    network_id = next(iter(made), None)
-    return redirect("network", cluster.name, network_id) if network_id else redirect("networks", cluster.name)
+    made = [network for network in swarm.networks if job_of(network) == pk] if swarm else []
+    if not made:
+        return redirect("networks", cluster.name)
+    # One that stands between two of the same name, and came too late, has the smaller mark.
+    last = max(made, key=lambda network: dict(network.labels)[JOB_LABEL])
+    return redirect("network", cluster.name, last.id)
 
 
 @require_POST

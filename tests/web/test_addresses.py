@@ -246,3 +246,20 @@ def test_what_holds_for_one_cluster_alone_goes_out_and_comes_back_as_that(
     assert ReservedRange.objects.get(name="renamed").cluster == registry
     assert ReservedRange.objects.count() == 5
     assert RangeRecord.objects.get().cluster == registry
+
+
+def test_what_is_wrong_with_addresses_leads_to_where_it_is_mended(
+    full: Cluster, as_author: Client, as_reader: Client
+) -> None:
+    replace_it = "/clusters/prod/networks/id-small/replace"
+    pages = {client: client.get("/clusters/prod/").content.decode() for client in (as_author, as_reader)}
+    assert all(f'href="{PATH}?at=10.20.0.0%2F16#space"' in page for page in pages.values())
+    assert f'href="{replace_it}"' in pages[as_author]
+    assert replace_it not in pages[as_reader]
+    assert as_author.get(replace_it).status_code == 200
+
+
+def test_each_of_many_overlays_without_addresses_leads_to_its_page(full: Cluster, as_author: Client) -> None:
+    see(full, make_swarm(networks=[make_network(f"lake{number:02}", "") for number in range(12)]))
+    page = as_author.get("/clusters/prod/").content.decode()
+    assert [f'href="/clusters/prod/networks/id-lake{number:02}/"' in page for number in range(12)] == [True] * 12

@@ -180,6 +180,21 @@ def test_a_job_that_is_done_leads_to_the_network_that_it_made(as_author: Client,
     swarm = replace(make_swarm(ingress=made, networks=[make_network()]), observed_at=timezone.now())
     assert observations.keep(cluster=three, swarm=swarm)
     assert as_author.get(place).headers["Location"] == reverse("network", args=[three.name, "id-made"])
+    Cluster.objects.update(removed_at=timezone.now())
+    assert place not in page(as_author, job)
+
+
+def test_it_leads_to_the_one_that_stays_while_one_between_is_there_too(
+    as_author: Client, three: Cluster, job: Job
+) -> None:
+    marks = {"id-between": f"{job.pk}-1", "id-stays": f"{job.pk}-2", "id-other": f"{job.pk}9-3"}
+    networks = [replace(make_network(id_), labels=((JOB_LABEL, mark),)) for id_, mark in marks.items()]
+    swarm = replace(make_swarm(networks=networks), observed_at=timezone.now())
+    assert observations.keep(cluster=three, swarm=swarm)
+    stays = next(network for network in networks if network.name == "id-stays")
+    assert as_author.get(f"/jobs/{job.pk}/network").headers["Location"] == reverse(
+        "network", args=[three.name, stays.id]
+    )
 
 
 def test_a_service_that_somebody_else_changed_or_removed_is_named(as_author: Client, job: Job) -> None:
