@@ -21,6 +21,8 @@ ARGUMENTS = [
 CHROMIUM = "chromium-headless-shell"
 """Chromium without what only its windows need: the same pages for half of the processor's time."""
 PASSWORD = "correct horse battery staple"
+TOKEN = re.compile(r"--token SWMTKN-1-\w+-(\w+)")
+"""The secret part of a token in a join command."""
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)  # a busy machine draws a page late; what a page says is the test
 

@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from overlayweb.domain import subnets
+from tests.browser.people import TOKEN
 from tests.browser.stage import Stage, opened
 from tests.browser.test_main_job import ended
-from tests.browser.test_readiness import TOKEN
 from tests.lab import image
 from tests.lab import services as lab_services
 from tests.lab.daemon import wait_until
