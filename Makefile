@@ -8,8 +8,8 @@ TEST_PACKAGES := busybox-static chromium-headless-shell debootstrap docker-compo
 	nftables postgresql python3-firewall redis-server ufw
 # Tests that start no engine, no browser and no whole installation.
 QUICK := not dockerd and not chromium and not slow
-# Four processes share the files, long ones first: much of the time goes in waiting for engines and leases.
-ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# Five processes share the files, long ones first: much of the time goes in waiting for engines and leases.
+ALL := $(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 # Programs start hundreds of times in the tests, and a third sooner where the bytecode is kept.
 unexport PYTHONDONTWRITEBYTECODE
