@@ -7,35 +7,27 @@ the same nine services. Overlayweb runs as people start it, with its own worker 
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import django
-
-from bench import aftermath, by_hand, by_script, floor, machine, report
+from bench import aftermath, by_hand, by_script, floor, machine, report, stand
 from bench.report import OURS, Method, Report, Round
 from bench.sampler import Sampler
 from overlayweb.domain.plans import IngressSettings, Strategy
 from overlayweb.domain.swarm import Swarm
-from tests.lab.daemon import wait_until
 from tests.lab.services import create_mix
 from tests.lab.swarm import Lab
-from tests.support import installations, ports
 
 if TYPE_CHECKING:
     from bench.product import Team
 
 SETTINGS = IngressSettings(subnet="10.30.0.0/16", gateway="10.30.0.1", mtu=1450)
 STRATEGIES = {Method.UNPUBLISH: Strategy.UNPUBLISH, Method.STOP: Strategy.STOP}
-READY_SECONDS = 60.0
 _NOT_EQUAL = "left something behind: "
 
 Act = Callable[[Swarm], tuple[float, dict[str, float]]]
@@ -56,7 +48,7 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
     """Floor, then the command line once, then the others ``rounds`` times each, in turns. Leaves nothing running."""
     done: list[Round] = []
     started: list[float] = []
-    with Lab(engine=engine) as lab, _data(lab) as data:
+    with Lab(engine=engine) as lab, stand.data(lab) as data:
         parts = floor.measure(lab)
         _say(f"floor {parts.total:.1f} s: {parts}")
         version = str(lab.manager.request("GET", "/version")["Version"])
@@ -64,7 +56,7 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
             done.append(_round(lab, Method.CLI, _by_rebuild(lab, by_hand.rebuild), started))
         turns = [method for method in methods if method is not Method.CLI]
         # The installation runs during all of them: it takes its share of the machine from each alike.
-        with _installation(lab, data) as team:
+        with stand.installation(lab, data) as team:
             acts = {method: _by_us(team, method) for method in STRATEGIES}
             for ours, script in OURS.items():
                 acts[script] = _by_rebuild(lab, partial(by_script.rebuild, strategy=STRATEGIES[ours]))
@@ -117,31 +109,6 @@ def _by_us(team: "Team", method: Method) -> Act:
         return done.whole_seconds, done.steps
 
     return act
-
-
-@contextmanager
-def _data(lab: Lab) -> Iterator[Path]:
-    """A data folder that goes away again, and this process set up on it as one more of its processes."""
-    with tempfile.TemporaryDirectory(prefix="ow-bench-") as name:
-        fresh = installations.environment(Path(name), DOCKER_HOST=lab.manager.socket)
-        os.environ.clear()
-        os.environ.update(fresh)
-        django.setup()
-        yield Path(name)
-
-
-@contextmanager
-def _installation(lab: Lab, data: Path) -> Iterator["Team"]:
-    """Overlayweb running as people start it, with two people in it."""
-    with installations.up(data, ports.free_port(), DOCKER_HOST=lab.manager.socket) as running:
-        running.wait_for("Overlayweb runs at")
-        wait_until(lambda: "ready." in running.logs(), what="the worker", timeout=READY_SECONDS, every=0.2)
-
-        from bench.product import Team
-        from overlayweb.models import Cluster
-
-        wait_until(Cluster.objects.exists, what="the cluster to be found", timeout=READY_SECONDS, every=0.2)
-        yield Team.gathered()
 
 
 def _options() -> argparse.Namespace:

@@ -31,7 +31,7 @@ CALL_SECONDS = 0.01
 """What each call of the engine takes."""
 NODES = 3
 GRACE_SECONDS = 5
-"""So long that whoever ignores SIGTERM is taken off first and has its head start at the end."""
+"""So long that whoever ignores SIGTERM is taken off first and comes back first."""
 AT_REST = 30.0
 """Seconds after which new services run and nothing is under way."""
 CHANGES = ("create_network", "remove_network", "update_service", "update_node", "init_swarm")
