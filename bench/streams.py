@@ -255,7 +255,17 @@ def _mark(number: int) -> bytes:
 def _served(application: str) -> Iterator[int]:
     """One server process with the options of ``make up``; its port."""
     port = ports.free_port()
-    options = ("--port", str(port), "--lifespan", "off", "--no-access-log", "--log-level", "warning")
+    options = (
+        "--port",
+        str(port),
+        "--lifespan",
+        "off",
+        "--no-access-log",
+        "--log-level",
+        "error",
+        "--timeout-graceful-shutdown",
+        "1",
+    )
     command = [sys.executable, "-m", "uvicorn", application, *options]
     process = subprocess.Popen(command)
     try:

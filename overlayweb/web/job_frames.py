@@ -1,7 +1,7 @@
 """The job page's changing parts as HTML, each under the id of the element that it replaces."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -31,25 +31,6 @@ class Part:
     def html(self, csrf_token: str) -> str:
         """The element; forms in it carry the token."""
         return render_to_string(self.template, {"part": self.content, "csrf_token": csrf_token})
-
-
-@dataclass(slots=True)
-class Shown:
-    """What one browser has been sent: the parts by element, and the log up to ``seq``.
-
-    ``services``: the ids of the services that its page shows, as :func:`narrowed` takes them.
-    """
-
-    seq: int
-    services: Collection[str] | None = None
-    parts: dict[str, object] = field(default_factory=dict)
-
-    def news(self, board: Board) -> list[Part]:
-        """The parts that this browser does not show yet; counts them as sent."""
-        wanted = parts(narrowed(board, self.services))
-        fresh = [part for part in wanted if self.parts.get(part.element, ...) != part.content]
-        self.parts.update((part.element, part.content) for part in fresh)
-        return fresh
 
 
 def narrowed(board: Board, services: Collection[str] | None) -> Board:

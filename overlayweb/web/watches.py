@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections
@@ -43,7 +43,7 @@ class Watch:
     number: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     task: "asyncio.Task[None] | None" = None
-    rendered: dict[object, str] = field(default_factory=dict)
+    made: dict[object, Any] = field(default_factory=dict)
 
     async def next(self, number: int, *, seconds: float) -> int:
         """Wait until there is something newer than look ``number``, at most ``seconds``; the number of that look."""
@@ -63,11 +63,12 @@ class Watch:
             return []
         return await in_thread(job_frames.read_events, job_id=self.job_id, after=seq)
 
-    def once(self, key: object, render: Callable[[], str]) -> str:
-        """What ``render`` makes of this look, made for the first stream that asks and the same for all others."""
-        if key not in self.rendered:
-            self.rendered[key] = render()
-        return self.rendered[key]
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` makes of this look, made for the first stream that asks and the same for all others."""
+        if key not in self.made:
+            self.made[key] = make()
+        made: T = self.made[key]
+        return made
 
     @property
     def broken(self) -> bool:
@@ -106,7 +107,7 @@ class Watch:
         async with self.changed:
             self.board, self.lines = board, [*self.lines, *lines][-KEPT_LINES:]
             self.number += 1
-            self.rendered.clear()
+            self.made.clear()
             self.changed.notify_all()
 
 

@@ -14,7 +14,7 @@ from overlayweb.domain.lifecycle import JobEvent
 from overlayweb.domain.policy import ApprovalMode
 from overlayweb.models import Installation, Job
 from overlayweb.services import jobs as job_service
-from overlayweb.web import streams
+from overlayweb.web import rights, streams
 from tests.web import job_stories, live
 from tests.web.live import Server
 from tests.web.test_stream import use_redis
@@ -213,7 +213,7 @@ def test_the_log_follows_until_somebody_scrolls_up(cast: Cast) -> None:
 
 def test_a_page_whose_reader_signed_out_says_so(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.3)
-    monkeypatch.setattr(streams, "AUTHORISE_SECONDS", 0.3)
+    monkeypatch.setattr(rights, "AUTHORISE_SECONDS", 0.3)
     job_stories.started(cast.job)
     page = cast.open()
     expect(page.locator("#job-state")).to_contain_text("Running")

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import replace
 
 import pytest
@@ -14,7 +14,7 @@ from overlayweb import wakeups
 from overlayweb.brokers import Broker, Kind
 from overlayweb.domain.lifecycle import JobEvent
 from overlayweb.models import Job
-from overlayweb.web import streams, watches
+from overlayweb.web import rights, streams, watches
 from tests.support.redis_server import RedisServer
 from tests.web import job_stories, live
 from tests.web.live import Server
@@ -200,7 +200,7 @@ def test_the_stream_closes_when_the_right_is_lost(
     loss: str, quiet_bell: None, server: Server, job: Job, ben: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
-    monkeypatch.setattr(streams, "AUTHORISE_SECONDS", 0.2)
+    monkeypatch.setattr(rights, "AUTHORISE_SECONDS", 0.2)
     stream = live.open_stream(server, job.pk, live.session_of(ben))
     stream.until("beat")
     if loss == "signs out":
@@ -215,9 +215,40 @@ def test_the_stream_closes_when_the_right_is_lost(
     stream.close()
 
 
+def test_all_are_asked_for_together_and_only_who_lost_the_right_goes(
+    quiet_bell: None, server: Server, job: Job, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = rights._allowed
+
+    def counted(of: frozenset[rights.Right]) -> frozenset[rights.Right]:
+        asked.append(len(of))
+        return real(of)
+
+    monkeypatch.setattr(rights, "_allowed", counted)
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(rights, "AUTHORISE_SECONDS", 0.4)
+    sessions = [live.session_of(User.objects.get(username=name)) for name in ("ben", "ana")]
+    opened = [live.open_stream(server, job.pk, session) for session in sessions for _ in range(3)]
+    for stream in opened:
+        stream.until("state")
+    Session.objects.filter(session_key=sessions[0]).delete()
+    for stream in opened[:3]:
+        stream.until("signed-out")
+    for stream in opened[3:]:
+        stream.seen.clear()
+        for _ in range(5):
+            stream.until("beat")
+        assert "signed-out" not in [message.kind for message in stream.seen]
+    for stream in opened:
+        stream.close()
+    assert set(asked) <= {1, 2}, "sessions, not streams"
+    eventually_empty(rights._rounds)
+
+
 def test_the_right_is_asked_for_often_enough() -> None:
     assert streams.HEARTBEAT_SECONDS <= 15
-    assert streams.HEARTBEAT_SECONDS + streams.AUTHORISE_SECONDS < 30
+    assert streams.HEARTBEAT_SECONDS + rights.AUTHORISE_SECONDS < 30
 
 
 def test_a_quiet_job_is_heard_of_and_holds_no_connection(
@@ -291,7 +322,7 @@ def test_a_redis_that_freezes_delays_and_loses_nothing(
     wakeups._publisher.cache_clear()
 
 
-def eventually_empty(what: "dict[int, int] | dict[tuple[int, int], watches.Watch]") -> None:
+def eventually_empty(what: Sized) -> None:
     deadline = time.monotonic() + live.LIMIT
     while what and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,0 +1,85 @@
+"""Whether those who follow live pages may still do so: asked for all sessions together, every few seconds.
+
+A thousand open streams that each asked for themselves would keep the process from sending what is new.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError
+from django.http import HttpRequest
+
+from overlayweb.web import watches
+
+logger = logging.getLogger(__name__)
+
+AUTHORISE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """By which session a person follows."""
+
+    user_id: int
+    session_key: str
+
+
+@dataclass(eq=False)
+class Round:
+    """All who follow in one event loop, and which of their rights are ``lost``."""
+
+    followers: Counter[Right] = field(default_factory=Counter)
+    lost: frozenset[Right] = frozenset()
+    task: "asyncio.Task[None] | None" = None
+
+    async def run(self) -> None:
+        """Ask again and again, for as long as anybody follows."""
+        while True:
+            await asyncio.sleep(AUTHORISE_SECONDS)
+            asked = frozenset(self.followers)
+            try:
+                self.lost = asked - await watches.in_thread(_allowed, asked)
+            except DatabaseError:
+                # Who cannot be asked for is let go: a page that may follow comes back by itself.
+                logger.warning("sessions cannot be read for live pages", exc_info=True)
+                self.lost = asked
+
+
+_rounds: dict[int, Round] = {}
+"""By event loop, as watches are."""
+
+
+@asynccontextmanager
+async def held(right: Right) -> AsyncIterator[Callable[[], bool]]:
+    """Follow by this right; what is yielded tells whether it still holds. The first one starts the asking."""
+    key = id(asyncio.get_running_loop())
+    mine = _rounds.setdefault(key, Round())
+    mine.followers[right] += 1
+    if mine.task is None:
+        mine.task = asyncio.create_task(mine.run(), name="rights")
+    try:
+        yield lambda: right not in mine.lost
+    finally:
+        mine.followers[right] -= 1
+        mine.followers += Counter()  # without those that nobody holds any more
+        if not mine.followers:
+            del _rounds[key]
+            mine.task.cancel()
+
+
+def _allowed(rights: frozenset[Right]) -> frozenset[Right]:
+    """Those whose session is still this person's, read anew: signing out, new passwords and blocking end it."""
+    return frozenset(filter(_is_allowed, rights))
+
+
+def _is_allowed(right: Right) -> bool:
+    request = HttpRequest()
+    request.session = SessionStore(right.session_key)
+    user = auth.get_user(request)
+    return user.is_authenticated and user.is_active and user.pk == right.user_id
