@@ -99,6 +99,14 @@ class Outage:
         """From its release until all its containers have left the ingress."""
         return total(term for term in self.terms if term.step == "drain")
 
+    def later(self, wait: Term | None) -> "Outage":
+        """The same with this wait before its containers start; None: without any."""
+        if wait is None:
+            return self
+        elsewhere = wait.seconds if self.network_dark_seconds and self.strategy is Strategy.STOP else 0.0
+        terms = (*self.terms[:-1], wait, self.terms[-1])
+        return replace(self, terms=terms, network_dark_seconds=round(self.network_dark_seconds + elsewhere, 2))
+
 
 def total(terms: Iterable[Term]) -> float:
     """The sum in seconds, to the hundredth that terms are given in."""

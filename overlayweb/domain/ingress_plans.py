@@ -7,16 +7,16 @@
 5. Sign it with a fingerprint of what it depends on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from overlayweb.domain import commands, estimates, fingerprints, ingress_checks
+from overlayweb.domain import commands, estimates, fingerprints, ingress_checks, turns
 from overlayweb.domain.addresses import ReservedRange, wanted_swarm_tasks
 from overlayweb.domain.estimates import Outage, Pace, ServiceHistory, Timings
 from overlayweb.domain.fingerprints import drift
 from overlayweb.domain.ingress_settings import resolved, settings_of
 from overlayweb.domain.ingress_steps import steps
-from overlayweb.domain.plans import Effect, IngressPlan, IngressRequest, IngressSettings, Strategy
+from overlayweb.domain.plans import Effect, IngressPlan, IngressRequest, IngressSettings, Strategy, Term
 from overlayweb.domain.ports import INGRESS_MODE, PublishedPort
 from overlayweb.domain.specs import ports_of
 from overlayweb.domain.swarm import Network, Service, Swarm
@@ -118,13 +118,46 @@ def _effects(
     services = swarm.published_services
     wanted = dict(strategies)
     names = {network.id: network.name for network in swarm.networks}
-    choices = []
-    for pace in estimates.paces(swarm=swarm, services=services, timings=timings, history=history).values():
-        unpublish, stop = estimates.outages(pace=pace, count=len(services), swarm=swarm, timings=timings)
-        strategy = wanted.get(pace.service.id, Strategy.AUTOMATIC)
-        choices.append(_Choice(pace, *estimates.choose(wanted=strategy, unpublish=unpublish, stop=stop)))
+    paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history).values()
+    both = [(pace, *estimates.outages(pace=pace, count=len(services), swarm=swarm, timings=timings)) for pace in paces]
+    choices = _chosen(wanted, both)
+    late = _turns(choices)
+    # Each way of a service waits for the same turn, so that the choice stays what it was.
+    both = [
+        (p, unpublish.later(late.get(p.service.id)), stop.later(late.get(p.service.id))) for p, unpublish, stop in both
+    ]
+    choices = _chosen(wanted, both)
     slowest = max((choice.outage.drain_seconds for choice in choices), default=0.0)
     return tuple(_effect(swarm, choice, slowest, names) for choice in choices)
+
+
+def _chosen(wanted: Mapping[str, Strategy], both: Iterable[tuple[Pace, Outage, Outage]]) -> list[_Choice]:
+    return [
+        _Choice(
+            pace,
+            *estimates.choose(wanted=wanted.get(pace.service.id, Strategy.AUTOMATIC), unpublish=unpublish, stop=stop),
+        )
+        for pace, unpublish, stop in both
+    ]
+
+
+def _turns(choices: Sequence[_Choice]) -> Mapping[str, Term]:
+    """How long each service that comes back in turns waits for its own, by service id."""
+    slowest = max((choice.outage.drain_seconds for choice in choices), default=0.0)
+    turn = turns.in_turns(
+        (choice, round(slowest - choice.outage.drain_seconds, 2), choice.pace.service.spec) for choice in choices
+    )
+    ready = max((choice.pace.start.seconds for choice in turn.slow), default=0.0)
+    each = min(ready, turns.TURNS_SECONDS) / max(len(turn.others), 1)
+    return {
+        choice.pace.service.id: Term(
+            label="Slow stoppers start first",
+            seconds=round(number * each, 2),
+            source=f"{number} of {len(turn.others)} in turn until they run",
+            step="publish",
+        )
+        for number, choice in enumerate(turn.others, 1)
+    }
 
 
 def _effect(swarm: Swarm, choice: _Choice, slowest: float, names: dict[str, str]) -> Effect:

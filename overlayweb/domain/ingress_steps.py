@@ -15,7 +15,8 @@ def steps(
 ) -> tuple[PlannedStep, ...]:
     """All eight steps in order; without an ingress those that only undo one are left out.
 
-    From ``release`` to ``publish`` they add up to the outage of the service that is slowest in both directions.
+    From ``release`` to ``publish`` they add up to the time until the last service is back: as slow to leave as the
+    slowest, and as late to come as the last in turn.
     """
     answer = timings.answer(swarm).seconds
     updates = len(effects) * answer

@@ -64,6 +64,8 @@ def publishes_through_ingress(spec: Spec) -> bool:
 
 def has_health_check(spec: Spec) -> bool:
     """Whether the spec has one. One of the image is not seen: no manager shows images."""
+    if '"Healthcheck":' not in spec.text:
+        return False
     container = (spec.document().get("TaskTemplate") or {}).get("ContainerSpec") or {}
     test: list[str] = (container.get("Healthcheck") or {}).get("Test") or [_NO_CHECK]
     return test[0] != _NO_CHECK

@@ -11,7 +11,7 @@ settings as the target (RESTORE).
 from collections.abc import Callable
 from functools import partial
 
-from overlayweb.domain import ingress_plans, specs
+from overlayweb.domain import ingress_plans, turns
 from overlayweb.domain.lifecycle import Pass
 from overlayweb.domain.plans import IngressPlan, Plan, PlannedStep, Strategy
 from overlayweb.domain.swarm import Network
@@ -28,12 +28,6 @@ DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 60.0
-SLOWER_SECONDS = 2.5
-"""A service that is released so much earlier than another one is a slow stopper beside it."""
-
-TURNS_SECONDS = 3.0
-"""In which the services that can wait come back one by one, however many they are."""
-
 PEERS_SECONDS = 45.0
 STRENGTH_SECONDS = 10.0
 MENDED_SECONDS = 30.0
@@ -224,16 +218,22 @@ def create(context: Context) -> str:
 def publish(context: Context) -> str:
     """Give every service its ports back and wait until each is as strong as before.
 
-    Those that have been dark longest come first, and those whose health is checked before they count as running, which
-    costs waiting and little work. The others follow one by one: containers that all start at once make each other slow
-    (lab, nine services on two cores: a quick one is dark for 9 s so, for 10.5 s if they come together).
+    Slow stoppers have been dark longest and come first. Quick services follow one by one until those are back, then
+    all together: containers that all start at once make each other slow (lab, nine services on two cores).
     """
-    at_once, one_by_one = turns(_rows(context))
-    rows = [*at_once, *one_by_one]
+    rows = _rows(context)
+    turn = turns.in_turns((row, row.release_after_seconds, row.target_spec) for row in rows)
     look = Strength(context, rows)
-    for row in rows:
-        if row in one_by_one and row.state == State.OFF:
-            context.wait(f"turn of {row.pk}", look, seconds=TURNS_SECONDS / len(one_by_one), every=0.1)
+
+    def slow_are_back() -> str:
+        waiting = look()
+        return waiting if any(row.state == State.STARTING for row in turn.slow) else ""
+
+    others = {row.pk for row in turn.others}
+    every = turns.TURNS_SECONDS / max(len(others), 1)
+    for row in turn.in_order:
+        if row.pk in others and row.state == State.OFF:
+            context.wait(f"turn of {row.pk}", slow_are_back, seconds=every, every=min(every, 0.1))
         if row.state in {State.GONE, State.RUNNING}:
             continue
         context.pulse()
@@ -269,15 +269,6 @@ def verify(context: Context) -> str:
     return f"{same}; {kept} keep what somebody else changed" if kept else same
 
 
-def turns(rows: list[JobService]) -> tuple[list[JobService], list[JobService]]:
-    """The services in the order in which they come back: those that come at once, and those that do one by one."""
-    in_order = sorted(rows, key=lambda row: row.release_after_seconds)
-    first = in_order[0].release_after_seconds if in_order else 0.0
-    late = [row for row in in_order if row.release_after_seconds > first + SLOWER_SECONDS]
-    one_by_one = [row for row in late if not specs.has_health_check(row.target_spec)]
-    return [row for row in in_order if row not in one_by_one], one_by_one
-
-
 def _rows(context: Context, *, skip_untouched: bool = True) -> list[JobService]:
     rows = list(context.job.services.all())
     return [row for row in rows if release.was_touched(row) or not skip_untouched]
@@ -293,7 +284,9 @@ def _wait_for_turn(context: Context, row: JobService, rows: list[JobService], ne
         return
     started = context.step.started_at or context.now()
     while (left := row.release_after_seconds - (context.now() - started).total_seconds()) > 0:
-        context.ledger.progress(context.step, f"{row.name} stops quickly and stays up until the slow ones are ready")
+        if row.release_after_seconds > turns.SLOWER_SECONDS:
+            said = f"{row.name} stops quickly and stays up until the slow ones are ready"
+            context.ledger.progress(context.step, said)
         release.watch_leaving(context, rows, context.engine.swarm_tasks(), nets)
         context.sleep(min(left, 0.5))
 

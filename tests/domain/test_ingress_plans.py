@@ -9,6 +9,7 @@ from overlayweb.domain.addresses import ReservedRange
 from overlayweb.domain.estimates import Measured, ServiceHistory, Timings
 from overlayweb.domain.ingress_settings import settings_of
 from overlayweb.domain.plans import IngressPlan, IngressRequest, IngressSettings, Strategy
+from overlayweb.domain.specs import Spec
 from overlayweb.domain.swarm import IpamConfig, Mode, Swarm
 from tests.domain.builders import (
     INGRESS_ID,
@@ -101,12 +102,13 @@ def test_without_an_ingress_only_create() -> None:
     assert plan.outage_seconds == 0.0
 
 
-def test_steps_add_up_to_the_outage_of_the_slowest_service() -> None:
+def test_steps_add_up_to_the_outage_of_the_slowest_service_and_the_last_turn() -> None:
     timings = Timings(latency=Measured(0.0, "measured"))
     services = [make_service("a_quick", init=True), make_service("b_slow", stop_grace_seconds=30.0)]
     plan = ingress_plans.build(swarm=make_swarm(services=services), request=make_request(), timings=timings)
     dark = sum(step.expected_seconds for step in plan.steps if step.name in STEPS[2:7])
-    assert plan.outage_seconds == pytest.approx(dark)
+    turn = 1.5  # the quick one comes when the slow one is back
+    assert dark == pytest.approx(plan.outage_seconds + turn)
     # 30 grace + 3.8 Swarm + 0.5 remove + 1.0 create + 1.5 start
     assert plan.outage_seconds == pytest.approx(36.8)
     assert plan.expected_seconds == pytest.approx(sum(step.expected_seconds for step in plan.steps))
@@ -168,6 +170,28 @@ def test_all_drain_together_slow_ones_first(strategy: Strategy, quick: float) ->
         for e in effects.values()
     }
     assert ends == {23.8}
+
+
+def test_quick_services_come_one_by_one_while_the_slow_ones_start() -> None:
+    checked = make_service("checked", init=True)
+    check = {"Test": ["CMD", "true"]}
+    document = checked.spec.document()
+    document["TaskTemplate"]["ContainerSpec"]["Healthcheck"] = check
+    checked = replace(checked, spec=Spec.of(document))
+    services = [make_service("slow"), checked, make_service("api", init=True), make_service("web", init=True)]
+    request = make_request(strategies={service.id: Strategy.STOP for service in services})
+    plan = _plan(make_swarm(services=services), request)
+    turns = {e.service_name: [t for t in e.terms if t.label == "Slow stoppers start first"] for e in plan.effects}
+    assert {name: [t.seconds for t in terms] for name, terms in turns.items()} == {
+        "slow": [],
+        "checked": [],
+        "api": [0.75],
+        "web": [1.5],
+    }
+    dark = {effect.service_name: effect.dark_seconds for effect in plan.effects}
+    assert dark["api"] == pytest.approx(dark["checked"] + 0.75)
+    assert dark["web"] == pytest.approx(dark["checked"] + 1.5)
+    assert all(f"ports dark for {effect.dark_seconds:.1f} s" in effect.why for effect in plan.effects)
 
 
 def test_terms_add_up_to_the_dark_seconds() -> None:
