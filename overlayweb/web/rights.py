@@ -6,13 +6,12 @@ A thousand open streams that each asked for themselves would keep the process fr
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import DatabaseError
 from django.http import HttpRequest
 
 from overlayweb.web import watches
@@ -32,10 +31,11 @@ class Right:
 
 @dataclass(eq=False)
 class Round:
-    """All who follow in one event loop, and which of their rights are ``lost``."""
+    """All who follow in one event loop, which of their rights are ``lost``, and how often nobody could tell."""
 
     followers: Counter[Right] = field(default_factory=Counter)
     lost: frozenset[Right] = frozenset()
+    failures: int = 0
     task: "asyncio.Task[None] | None" = None
 
     async def run(self) -> None:
@@ -45,10 +45,28 @@ class Round:
             asked = frozenset(self.followers)
             try:
                 self.lost = asked - await watches.in_thread(_allowed, asked)
-            except DatabaseError:
-                # Who cannot be asked for is let go: a page that may follow comes back by itself.
+            except Exception:  # noqa: BLE001 - whatever it was, nobody can tell, and the asking goes on
                 logger.warning("sessions cannot be read for live pages", exc_info=True)
-                self.lost = asked
+                self.failures += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One open page and its right. ``opened_after``: the failures before it."""
+
+    round: Round
+    right: Right
+    opened_after: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether the session is this person's no more."""
+        return self.right in self.round.lost
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody could tell: what is open ends then, and comes back by itself where it may."""
+        return self.round.failures > self.opened_after
 
 
 _rounds: dict[int, Round] = {}
@@ -56,7 +74,7 @@ _rounds: dict[int, Round] = {}
 
 
 @asynccontextmanager
-async def held(right: Right) -> AsyncIterator[Callable[[], bool]]:
+async def held(right: Right) -> AsyncIterator[Hold]:
     """Follow by this right; what is yielded tells whether it still holds. The first one starts the asking."""
     key = id(asyncio.get_running_loop())
     mine = _rounds.setdefault(key, Round())
@@ -64,7 +82,7 @@ async def held(right: Right) -> AsyncIterator[Callable[[], bool]]:
     if mine.task is None:
         mine.task = asyncio.create_task(mine.run(), name="rights")
     try:
-        yield lambda: right not in mine.lost
+        yield Hold(mine, right, mine.failures)
     finally:
         mine.followers[right] -= 1
         mine.followers += Counter()  # without those that nobody holds any more

@@ -103,9 +103,9 @@ def _after(request: HttpRequest) -> int:
 async def _messages(job_id: int, visitor: Visitor, shown: Shown) -> AsyncIterator[bytes]:
     """All that is sent: what was missed and the whole state, then what is new, heartbeats, and why it ends."""
     with _counted(visitor.right.user_id):
-        async with rights.held(visitor.right) as allowed, watches.follow(job_id) as watch:
+        async with rights.held(visitor.right) as hold, watches.follow(job_id) as watch:
             yield f"retry: {RECONNECT_MILLISECONDS}\n\n".encode()
-            while not watch.broken:
+            while not watch.broken and not hold.unknown:
                 number, said = watch.number, False
                 async for messages in _news(watch, shown, visitor.csrf_token):
                     said = True
@@ -115,7 +115,7 @@ async def _messages(job_id: int, visitor: Visitor, shown: Shown) -> AsyncIterato
                     return
                 if await watch.next(number, seconds=HEARTBEAT_SECONDS) == number and not said:
                     yield b": still here\n" + _message("beat", _clock(), shown.seq)
-                if not allowed():
+                if hold.lost:
                     yield _message("signed-out", "", shown.seq)
                     return
 

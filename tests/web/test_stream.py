@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
 from overlayweb import wakeups
@@ -244,6 +245,28 @@ def test_all_are_asked_for_together_and_only_who_lost_the_right_goes(
         stream.close()
     assert set(asked) <= {1, 2}, "sessions, not streams"
     eventually_empty(rights._rounds)
+
+
+def test_a_database_that_cannot_tell_ends_the_stream_and_signs_nobody_out(
+    quiet_bell: None, server: Server, job: Job, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(of: frozenset[rights.Right]) -> frozenset[rights.Right]:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(rights, "AUTHORISE_SECONDS", 0.2)
+    session = live.session_of(ben)
+    with monkeypatch.context() as locked:
+        locked.setattr(rights, "_allowed", away)
+        stream = live.open_stream(server, job.pk, session)
+        while stream.next():
+            pass
+    assert "signed-out" not in [message.kind for message in stream.seen]
+    stream.close()
+    again = live.open_stream(server, job.pk, session)
+    for _ in range(4):
+        again.until("beat")
+    again.close()
 
 
 def test_the_right_is_asked_for_often_enough() -> None:
