@@ -45,7 +45,7 @@ class Round:
             asked = frozenset(self.followers)
             try:
                 self.lost = asked - await watches.in_thread(_allowed, asked)
-            except Exception:  # noqa: BLE001 - whatever it was, nobody can tell, and the asking goes on
+            except Exception:  # whatever it was, nobody can tell, and the asking goes on
                 logger.warning("sessions cannot be read for live pages", exc_info=True)
                 self.failures += 1
 
