@@ -181,6 +181,9 @@ def _assert_what_the_ingress_leaves_on_the_bridge_can_be_freed(swarm: Lab, node:
 
 
 def _on_bridge(node: Node) -> set[str]:
+    """Who is on it; nobody where the node, new in its Swarm, has yet to make it."""
+    if all(row["Name"] != BRIDGE_NAME for row in node.request("GET", "/networks")):
+        return set()
     return {row["Name"] for row in node.request("GET", f"/networks/{BRIDGE_NAME}")["Containers"].values()}
 
 
