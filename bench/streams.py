@@ -1,8 +1,8 @@
 """How soon all who watch a job see what was committed.
 
 ``python -m bench.streams [--streams N …] [--commits N] [--json FILE] [--markdown]`` needs Redis and takes about two
-minutes. One web process serves a job to so many open streams, as `make up` starts it; a worker's ledger commits news of
-the job. Beside it, in the same run, a bare ASGI application behind the same server sends the same bytes to as many.
+minutes. One web process serves a job to so many open streams; a worker's ledger commits news of the job. Beside it, in
+the same run, a bare ASGI application behind the same server sends about as many bytes to as many.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def markdown(report: Report) -> str:
         "",
         "Milliseconds from just before a worker's ledger commits news of a job until an open stream has them, over all",
         "streams and commits. One web process, Redis, SQLite; the reader of all streams runs on the same machine.",
-        "*Bare*: the same bytes from an ASGI application without Django, database or Redis, behind the same server.",
+        "*Bare*: about as many bytes from an ASGI application without Django, database or Redis, in the same server.",
         f"Target: p95 at most {TARGET_MS:.0f} ms with 1,000 streams.",
         "",
         "| Server | Streams | Median, ms | p95, ms | Slowest, ms |",
@@ -253,20 +253,10 @@ def _mark(number: int) -> bytes:
 
 @contextmanager
 def _served(application: str) -> Iterator[int]:
-    """One server process with the options of ``make up``; its port."""
+    """One server process that logs no requests, as with ``make up``; its port."""
     port = ports.free_port()
-    options = (
-        "--port",
-        str(port),
-        "--lifespan",
-        "off",
-        "--no-access-log",
-        "--log-level",
-        "error",
-        "--timeout-graceful-shutdown",
-        "1",
-    )
-    command = [sys.executable, "-m", "uvicorn", application, *options]
+    quiet = ("--no-access-log", "--log-level", "error", "--lifespan", "off", "--timeout-graceful-shutdown", "1")
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), *quiet]
     process = subprocess.Popen(command)
     try:
         deadline = time.monotonic() + ANSWER_SECONDS

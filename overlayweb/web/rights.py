@@ -19,6 +19,8 @@ from overlayweb.web import watches
 logger = logging.getLogger(__name__)
 
 AUTHORISE_SECONDS = 15.0
+ANSWER_SECONDS = 4.0
+"""A database that takes longer cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,9 @@ class Round:
             await asyncio.sleep(AUTHORISE_SECONDS)
             asked = frozenset(self.followers)
             try:
-                self.lost = asked - await watches.in_thread(_allowed, asked)
+                asking = asyncio.create_task(watches.in_thread(_allowed, asked))
+                await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+                self.lost = asked - asking.result()  # InvalidStateError where the answer is not there yet
             except Exception:  # whatever it was, nobody can tell, and the asking goes on
                 logger.warning("sessions cannot be read for live pages", exc_info=True)
                 self.failures += 1
