@@ -120,15 +120,19 @@ def _effects(
     names = {network.id: network.name for network in swarm.networks}
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history).values()
     both = [(pace, *estimates.outages(pace=pace, count=len(services), swarm=swarm, timings=timings)) for pace in paces]
-    choices = _chosen(wanted, both)
-    late = _turns(choices)
+    slowest = _slowest(_chosen(wanted, both))
+    both = [(pace, unpublish.ahead(slowest), stop) for pace, unpublish, stop in both]
+    late = _turns(_chosen(wanted, both))
     # Each way of a service waits for the same turn, so that the choice stays what it was.
     both = [
         (p, unpublish.later(late.get(p.service.id)), stop.later(late.get(p.service.id))) for p, unpublish, stop in both
     ]
-    choices = _chosen(wanted, both)
-    slowest = max((choice.outage.drain_seconds for choice in choices), default=0.0)
-    return tuple(_effect(swarm, choice, slowest, names) for choice in choices)
+    return tuple(_effect(swarm, choice, slowest, names) for choice in _chosen(wanted, both))
+
+
+def _slowest(choices: Iterable[_Choice]) -> float:
+    """Seconds in which the last service has left."""
+    return max((choice.outage.drain_seconds for choice in choices), default=0.0)
 
 
 def _chosen(wanted: Mapping[str, Strategy], both: Iterable[tuple[Pace, Outage, Outage]]) -> list[_Choice]:
@@ -143,7 +147,7 @@ def _chosen(wanted: Mapping[str, Strategy], both: Iterable[tuple[Pace, Outage, O
 
 def _turns(choices: Sequence[_Choice]) -> Mapping[str, Term]:
     """How long each service that comes back in turns waits for its own, by service id."""
-    slowest = max((choice.outage.drain_seconds for choice in choices), default=0.0)
+    slowest = _slowest(choices)
     turn = turns.in_turns(
         (choice, round(slowest - choice.outage.drain_seconds, 2), choice.pace.service.spec) for choice in choices
     )

@@ -159,17 +159,29 @@ def test_strategies_by_service_with_restarts_and_why() -> None:
     assert a.dark_seconds > b.dark_seconds == c.dark_seconds
 
 
-@pytest.mark.parametrize(("strategy", "quick"), [(Strategy.STOP, 18.3), (Strategy.UNPUBLISH, 16.8)])
-def test_all_drain_together_slow_ones_first(strategy: Strategy, quick: float) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "released"), [(Strategy.STOP, [0.0, 10.0, 18.3]), (Strategy.UNPUBLISH, [0.0, 7.6, 14.4])]
+)
+def test_all_drain_together_slow_ones_first(strategy: Strategy, released: list[float]) -> None:
     services = [make_service("quick", init=True), make_service("slow"), make_service("slower", stop_grace_seconds=20.0)]
     request = make_request(strategies={service.id: strategy for service in services})
     effects = {e.service_name: e for e in _plan(make_swarm(services=services), request).effects}
-    assert [effects[name].release_after_seconds for name in ("slower", "slow", "quick")] == [0.0, 10.0, quick]
+    assert [effects[name].release_after_seconds for name in ("slower", "slow", "quick")] == released
     ends = {
         round(e.release_after_seconds + sum(t.seconds for t in e.terms if t.step == "drain"), 2)
         for e in effects.values()
     }
     assert ends == {23.8}
+
+
+def test_unpublished_containers_have_started_again_before_the_slowest_service_ends() -> None:
+    services = [make_service("slow"), make_service("near", stop_grace_seconds=9.0), make_service("quick", init=True)]
+    request = make_request(strategies={service.id: Strategy.UNPUBLISH for service in services})
+    effects = {e.service_name: e for e in _plan(make_swarm(services=services), request).effects}
+    label = "Start again before slow stoppers end"
+    ahead = {name: [(t.seconds, t.step) for t in e.terms if t.label == label] for name, e in effects.items()}
+    assert ahead == {"slow": [], "near": [(1.0, "drain")], "quick": [(2.4, "drain")]}
+    assert [term.label for term in effects["quick"].terms][:3] == ["Containers stop", "Swarm lets go", label]
 
 
 def test_quick_services_come_one_by_one_while_the_slow_ones_start() -> None:
