@@ -33,7 +33,7 @@ coverage: .venv/installed-dev
 	@$(ALL) --cov --cov-report=term:skip-covered
 
 test-quick: .venv/installed-dev
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "$(QUICK)"
+	@OVERLAYWEB_EXAMPLES=100 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "$(QUICK)"
 
 # The long way of tests/faults: every kill point, every call in every way, 2,000 schedules, 5,000 walks of the model.
 faults: .venv/installed-dev

@@ -1,4 +1,7 @@
-"""How many examples a property is tried with: ``OVERLAYWEB_EXAMPLES=10000`` for the long run."""
+"""How many examples a property is tried with.
+
+``make test-quick`` takes 100; ``OVERLAYWEB_EXAMPLES=10000`` is the long run.
+"""
 
 import os
 
