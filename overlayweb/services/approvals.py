@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from overlayweb.domain import planners, policy
 from overlayweb.domain.lifecycle import ChangeEvent, ChangeStatus
-from overlayweb.domain.policy import Verdict
+from overlayweb.domain.policy import ApprovalMode, Verdict
 from overlayweb.models import Approval, ChangeRequest, Job
 from overlayweb.services import changes, installation, jobs, roles, seeing
 
@@ -28,6 +28,14 @@ def verdict(*, change: ChangeRequest, person: User) -> Verdict:
         approver_id=person.pk,
         for_admins=planners.KINDS[change.kind].for_admins,
     )
+
+
+def waits_for_nobody(*, change: ChangeRequest) -> bool:
+    """Whether no account but its author's may approve the change, where the author may not."""
+    if installation.approval_mode() is ApprovalMode.SOLO:
+        return False
+    people = roles.who_decide(for_admins=planners.KINDS[change.kind].for_admins)
+    return not people.exclude(pk=change.author_id).exists()
 
 
 def approve(*, change: ChangeRequest, person: User, plan_sha256: str, reason: str, now: datetime) -> Job:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 
 from overlayweb.domain import policy
 from overlayweb.domain.policy import Role, Verdict
@@ -22,6 +23,12 @@ def of(person: User) -> Role:
     """The role of a person."""
     role = Account.objects.filter(person=person).values_list("role", flat=True).first()
     return Role(role) if role else Role.MEMBER
+
+
+def who_decide(*, for_admins: bool) -> QuerySet[User]:
+    """The people who may approve and reject changes; ``for_admins``: those of a kind that is for administrators."""
+    people = User.objects.filter(is_active=True)
+    return people.filter(account__role=Role.ADMIN) if for_admins else people.exclude(account__role=Role.READER)
 
 
 def require(person: User, allows: Callable[[Role], Verdict]) -> None:

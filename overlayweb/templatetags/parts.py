@@ -113,6 +113,14 @@ def described(field: BoundField, *, refused: bool) -> SafeString:
     return field.as_widget(attrs=attrs)
 
 
+@register.simple_tag
+def control(field: BoundField, starts: object) -> SafeString:
+    """The field's input. The focus is in a form's first wrong one; before anything is sent, in one that ``starts``."""
+    form = field.form
+    first = next((name for name in form.fields if name in form.errors), "") if form.is_bound else starts and field.name
+    return field.as_widget(attrs={"autofocus": True}) if first == field.name else field.as_widget()
+
+
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
     """ "3 min ago", with the exact time in the title, where a script goes on counting; "never" for None."""

@@ -13,6 +13,7 @@ from overlayweb.domain.policy import ApprovalMode, Role
 
 APPROVAL_MODES = ((ApprovalMode.TWO_PEOPLE, "Two people"), (ApprovalMode.SOLO, "Solo"))
 ROLES = ((Role.MEMBER, "Member"), (Role.READER, "Reader"), (Role.ADMIN, "Administrator"))
+_LABELS = {"username": "user name", "first name": "name"}
 WRONG = "User name or password is not right. Both tell upper from lower case."
 
 
@@ -63,6 +64,9 @@ class PasswordForm(forms.Form):
             try:
                 password_validation.validate_password(password, self.named())
             except ValidationError as error:
+                for problem in error.error_list:  # named as the form names them
+                    if problem.code == "password_too_similar" and problem.params:
+                        problem.params = {"verbose_name": _LABELS.get(problem.params["verbose_name"], "account")}
                 self.add_error("password", error)
         if password and again and password != again:
             self.add_error("password_again", "This is not the same as the password above.")

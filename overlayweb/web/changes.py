@@ -118,6 +118,7 @@ def _page(
         "solo": installation.approval_mode() is ApprovalMode.SOLO,
         "own": found.author_id == person.pk,
         "pending": found.status == ChangeStatus.PENDING,
+        "waits_for_nobody": approvals.waits_for_nobody(change=found),
         "said": found.approvals.select_related("person"),
         "job": getattr(found, "job", None),
         "form": form or ApproveForm(),

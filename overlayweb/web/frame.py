@@ -33,7 +33,7 @@ _LAST_CLUSTER = "cluster"
 _ASKED = "asked"
 _FRAME = "overlayweb.frame"
 _ONLY_SHOW = ("cluster", "ingress")
-"""Pages on which nobody types: they may be replaced while they are read."""
+"""Pages of a cluster on which nobody types: they are kept as new as what was seen of it."""
 
 _SAY_UNSEEN = frozenset({"addresses", "overview", "networks", "ingress", "readiness", "services"})
 """Places whose pages say themselves that the cluster was never seen."""
@@ -207,7 +207,7 @@ class Frame:
 
     @property
     def only_shows(self) -> bool:
-        """Whether the whole page may be replaced by a newer one while it is read."""
+        """Whether the page follows what is seen of its cluster while it is read."""
         match = self.request.resolver_match
         return match is not None and match.url_name in _ONLY_SHOW
 
@@ -244,6 +244,11 @@ class Frame:
         repair = self.waiting_repair.pk if self.mesh_is_wedged and self.waiting_repair else 0
         said = (*banner, self.mesh_is_wedged, repair, self.pending, self.running)
         return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+    @property
+    def shows(self) -> str:
+        """Equal as long as a page that only shows would show the same: ``says``, and what was seen of the cluster."""
+        return f"{self.says}.{self.cluster.revision if self.cluster else 0}"
 
     @property
     def job_url(self) -> str:
@@ -303,9 +308,10 @@ def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
 
 @require_safe
 def frame_news(request: HttpRequest, name: str) -> HttpResponse:  # noqa: ARG001  # the frame reads it
-    """Nothing, and the event ``frame`` once the frame does not say any more what ``known`` stands for."""
+    """Nothing, and the event ``frame`` once the page would not say, or show, any more what ``known`` stands for."""
     answer = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-    return answer if of(request).says == request.GET.get("known") else trigger_client_event(answer, "frame")
+    now = of(request)
+    return answer if request.GET.get("known") in {now.says, now.shows} else trigger_client_event(answer, "frame")
 
 
 @require_POST

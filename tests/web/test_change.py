@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from overlayweb.domain.policy import ApprovalMode
+from overlayweb.domain.policy import ApprovalMode, Role
 from overlayweb.domain.swarm import Swarm
-from overlayweb.models import Approval, ChangeRequest, Cluster, Job, codec
+from overlayweb.models import Account, Approval, ChangeRequest, Cluster, Job, codec
 from overlayweb.services import installation
 from tests.domain.builders import make_service
 from tests.web.pages import beside, text, value
@@ -64,6 +64,20 @@ def test_the_author_sees_why_she_cannot_approve(change: ChangeRequest, as_author
     answer = approve(change, as_author)
     assert "somebody else has to approve it" in text(answer)
     assert not Job.objects.exists()
+
+
+def test_where_nobody_else_may_approve_it_says_what_to_do(
+    change: ChangeRequest, as_author: Client, reviewer: User
+) -> None:
+    words = "No other account may."
+    assert words not in page_of(change, as_author)
+    Account.objects.update_or_create(person=change.author, defaults={"role": Role.ADMIN})
+    Account.objects.update_or_create(person=reviewer, defaults={"role": Role.READER})
+    assert f"{words} Invite somebody ." in page_of(change, as_author)
+    Account.objects.filter(person=change.author).update(role=Role.MEMBER)
+    assert f"{words} An administrator invites somebody." in page_of(change, as_author)
+    installation.set_approval_mode(mode=ApprovalMode.SOLO)
+    assert words not in page_of(change, as_author)
 
 
 def test_approving_queues_the_job_and_leads_to_it(

@@ -14,6 +14,7 @@ from overlayweb.models import Account, Installation, SetupLink
 from overlayweb.services import installation as installations
 from overlayweb.services import roles
 from tests.web.conftest import PASSWORD
+from tests.web.pages import text
 
 ACCOUNT = {"username": "ana", "full_name": "Ana", "password": PASSWORD, "password_again": PASSWORD}
 
@@ -27,6 +28,11 @@ class CountingHasher(MD5PasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         self.compared.append(password)
         return super().verify(password, encoded)
+
+
+def focused(page: bytes) -> list[str]:
+    """Names of the inputs that ask for the focus."""
+    return re.findall(r'name="(\w+)"[^>]* autofocus', page.decode())
 
 
 @pytest.fixture
@@ -48,6 +54,15 @@ def test_the_first_account_administers_and_chooses_the_mode(first_link: str, cli
     assert account.check_password(PASSWORD)
     assert Installation.objects.get().approval_mode == ApprovalMode.SOLO
     assert client.session["_auth_user_id"] == str(account.pk)
+
+
+def test_the_focus_is_where_typing_goes_on(first_link: str, client: Client) -> None:
+    assert focused(client.get(first_link).content) == ["username"]
+    typed = {"username": "ana", "full_name": "Ana Author", "password": "Ana Author", "password_again": "other"}
+    refused = client.post(first_link, {**typed, "approval_mode": "solo"})
+    assert "The password is too similar to the name." in text(refused)
+    assert focused(refused.content) == ["password"]
+    assert focused(client.post(first_link, {**typed, "username": "a b"}).content) == ["username"]
 
 
 def test_a_link_opens_once(first_link: str, client: Client) -> None:

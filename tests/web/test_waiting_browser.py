@@ -1,6 +1,7 @@
 """Pages that wait for a look at the cluster show what it found by themselves."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
@@ -11,6 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from overlayweb.domain.lifecycle import JobStatus
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, Job, ReadinessCheck, codec
+from tests.web.test_drift import see
 from tests.web.test_form_browser import window
 
 pytestmark = [pytest.mark.requires("chromium"), pytest.mark.django_db(transaction=True)]
@@ -109,6 +111,32 @@ def test_why_an_engine_is_away_is_told_anew_on_an_open_page(
         expect(banner).to_have_count(0)
         expect(page.get_by_label("Search or jump")).to_have_value("half a word")
         expect(page.get_by_label("Search or jump")).to_be_focused()
+
+
+def test_pages_that_only_show_follow_what_is_seen_and_leave_the_reader_where_they_are(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    node = swarm.nodes[0]
+    with window(browser, live_server, as_author) as page:
+        page.clock.install()
+        page.goto("/clusters/prod/ingress/")
+        page.get_by_text("What the ingress is").click()
+        page.get_by_role("link", name="Customise").focus()
+        see(cluster, replace(swarm, services=swarm.services[1:]))
+        service = page.get_by_role("rowheader", name=swarm.services[0].name)
+        expect(service).to_be_visible()
+        page.clock.run_for(FRAME_MS)
+        expect(service).to_have_count(0)
+        expect(page.get_by_text("Every node listens on each of them")).to_be_visible()
+        expect(page.get_by_role("link", name="Customise")).to_be_focused()
+
+        page.goto("/clusters/prod/")
+        page.get_by_role("link", name="Settings, services, nodes").focus()
+        for nodes, gone in (((replace(node, state="down"), *swarm.nodes[1:]), 1), (swarm.nodes, 0)):
+            see(cluster, replace(swarm, nodes=nodes))
+            page.clock.run_for(FRAME_MS)
+            expect(page.get_by_text(f"{node.hostname} is down")).to_have_count(gone)
+        expect(page.get_by_role("link", name="Settings, services, nodes")).to_be_focused()
 
 
 @pytest.mark.parametrize("phone", [False, True])
