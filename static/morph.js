@@ -19,9 +19,19 @@ const morphAttributes = (old, fresh) => {
     if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
   }
 };
+// What has an id stays where it is, if it can: moving it would take the focus away.
 const morphChildren = (old, fresh) => {
+  const stays = new Set([...fresh.children].map((child) => child.id));
+  for (const child of [...old.children]) {
+    if (child.id && !stays.has(child.id)) child.remove();
+  }
   let at = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
+    while (wanted.id && at && at.nodeType !== Node.ELEMENT_NODE) {
+      const text = at;
+      at = at.nextSibling;
+      text.remove();
+    }
     const match = wanted.id ? [...old.children].find((child) => child.id === wanted.id) : at && !at.id && at.nodeName === wanted.nodeName && at;
     if (!match) {
       old.insertBefore(wanted, at);

@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
-from overlayweb.domain.lifecycle import JobStatus
+from overlayweb.domain.lifecycle import ChangeStatus, JobStatus
 from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster, Job, ReadinessCheck, codec
 from tests.web.test_drift import see
@@ -114,9 +114,9 @@ def test_why_an_engine_is_away_is_told_anew_on_an_open_page(
 
 
 def test_pages_that_only_show_follow_what_is_seen_and_leave_the_reader_where_they_are(
-    browser: Browser, live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client
+    browser: Browser, live_server: LiveServer, change: ChangeRequest, swarm: Swarm, as_author: Client
 ) -> None:
-    node = swarm.nodes[0]
+    cluster, node = change.cluster, swarm.nodes[0]
     with window(browser, live_server, as_author) as page:
         page.clock.install()
         page.goto("/clusters/prod/ingress/")
@@ -136,6 +136,10 @@ def test_pages_that_only_show_follow_what_is_seen_and_leave_the_reader_where_the
             see(cluster, replace(swarm, nodes=nodes))
             page.clock.run_for(FRAME_MS)
             expect(page.get_by_text(f"{node.hostname} is down")).to_have_count(gone)
+        for status, count in ((ChangeStatus.WITHDRAWN, 0), (ChangeStatus.PENDING, 1)):
+            ChangeRequest.objects.update(status=status)
+            page.clock.run_for(FRAME_MS)
+            expect(page.get_by_role("heading", name="Waits for approval")).to_have_count(count)
         expect(page.get_by_role("link", name="Settings, services, nodes")).to_be_focused()
 
 
