@@ -48,7 +48,7 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
     """Floor, then the command line once, then the others ``rounds`` times each, in turns. Leaves nothing running."""
     done: list[Round] = []
     started: list[float] = []
-    with Lab(engine=engine) as lab, stand.data(lab) as data:
+    with Lab(engine=engine) as lab, stand.data(lab.manager.socket) as data:
         parts = floor.measure(lab)
         _say(f"floor {parts.total:.1f} s: {parts}")
         version = str(lab.manager.request("GET", "/version")["Version"])
@@ -56,7 +56,7 @@ def run(*, engine: str | None, rounds: int, methods: tuple[Method, ...]) -> Repo
             done.append(_round(lab, Method.CLI, _by_rebuild(lab, by_hand.rebuild), started))
         turns = [method for method in methods if method is not Method.CLI]
         # The installation runs during all of them: it takes its share of the machine from each alike.
-        with stand.installation(lab, data) as team:
+        with stand.installation(lab.manager.socket, data) as team:
             acts = {method: _by_us(team, method) for method in STRATEGIES}
             for ours, script in OURS.items():
                 acts[script] = _by_rebuild(lab, partial(by_script.rebuild, strategy=STRATEGIES[ours]))

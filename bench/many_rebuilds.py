@@ -34,12 +34,12 @@ def main() -> int:
     options = _options()
     loads = [machine.load()]
     left: list[str] = []
-    with Lab(engine=options.engine) as lab, stand.data(lab) as data:
+    with Lab(engine=options.engine) as lab, stand.data(lab.manager.socket) as data:
         engine = str(lab.manager.request("GET", "/version")["Version"])
         wedged = [_careless(lab) for _ in range(options.careless)]
         loads.append(machine.load())
         lab.reset()
-        with stand.installation(lab, data) as team:
+        with stand.installation(lab.manager.socket, data) as team:
             took = _rebuild_on(lab, team, options.rebuilds, left)
         loads.append(machine.load())
     looked = machine.look(now=datetime.now(UTC), engine=engine)

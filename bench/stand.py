@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import django
 
 from tests.lab.daemon import wait_until
-from tests.lab.swarm import Lab
 from tests.support import installations, ports
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ READY_SECONDS = 60.0
 
 
 @contextmanager
-def data(lab: Lab) -> Iterator[Path]:
+def data(docker_host: str) -> Iterator[Path]:
     """A data folder that goes away again, and this process set up on it as one more of its processes."""
     with tempfile.TemporaryDirectory(prefix="ow-bench-") as name:
-        fresh = installations.environment(Path(name), DOCKER_HOST=lab.manager.socket)
+        fresh = installations.environment(Path(name), DOCKER_HOST=docker_host)
         os.environ.clear()
         os.environ.update(fresh)
         django.setup()
@@ -31,9 +30,9 @@ def data(lab: Lab) -> Iterator[Path]:
 
 
 @contextmanager
-def installation(lab: Lab, data: Path) -> Iterator["Team"]:
-    """Overlayweb running as people start it, with two people in it."""
-    with installations.up(data, ports.free_port(), DOCKER_HOST=lab.manager.socket) as running:
+def installation(docker_host: str, data: Path, port: int = 0) -> Iterator["Team"]:
+    """Overlayweb running as people start it, with two people in it; at any port, if none is given."""
+    with installations.up(data, port or ports.free_port(), DOCKER_HOST=docker_host) as running:
         running.wait_for("Overlayweb runs at")
         wait_until(lambda: "ready." in running.logs(), what="the worker", timeout=READY_SECONDS, every=0.2)
 
