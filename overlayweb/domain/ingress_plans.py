@@ -121,7 +121,7 @@ def _effects(
     paces = estimates.paces(swarm=swarm, services=services, timings=timings, history=history).values()
     both = [(pace, *estimates.outages(pace=pace, count=len(services), swarm=swarm, timings=timings)) for pace in paces]
     slowest = _slowest(_chosen(wanted, both))
-    both = [(pace, unpublish.ahead(slowest), stop) for pace, unpublish, stop in both]
+    both = [(pace, unpublish.ahead(slowest), stop.ahead(slowest)) for pace, unpublish, stop in both]
     late = _turns(_chosen(wanted, both))
     # Each way of a service waits for the same turn, so that the choice stays what it was.
     both = [

@@ -113,7 +113,7 @@ def test_slow_stoppers_first_with_the_pause_between() -> None:
     quick, slow = make_service("a_quick", init=True), make_service("b_slow")
     lines = _by_hand([quick, slow])
     first, second = _place(lines, "--publish-rm", "b_slow"), _place(lines, "--publish-rm", "a_quick")
-    assert lines[first + 1 : second] == ["sleep 8.3"]
+    assert lines[first + 1 : second] == ["sleep 7.5"]
 
 
 def test_without_an_ingress_nothing_is_removed() -> None:

@@ -160,7 +160,7 @@ def test_strategies_by_service_with_restarts_and_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "released"), [(Strategy.STOP, [0.0, 10.0, 18.3]), (Strategy.UNPUBLISH, [0.0, 7.6, 14.4])]
+    ("strategy", "released"), [(Strategy.STOP, [0.0, 9.2, 17.5]), (Strategy.UNPUBLISH, [0.0, 7.6, 14.4])]
 )
 def test_all_drain_together_slow_ones_first(strategy: Strategy, released: list[float]) -> None:
     services = [make_service("quick", init=True), make_service("slow"), make_service("slower", stop_grace_seconds=20.0)]
@@ -174,14 +174,21 @@ def test_all_drain_together_slow_ones_first(strategy: Strategy, released: list[f
     assert ends == {23.8}
 
 
-def test_unpublished_containers_have_started_again_before_the_slowest_service_ends() -> None:
-    services = [make_service("slow"), make_service("near", stop_grace_seconds=9.0), make_service("quick", init=True)]
-    request = make_request(strategies={service.id: Strategy.UNPUBLISH for service in services})
+@pytest.mark.parametrize(("strategy", "most"), [(Strategy.STOP, 0.8), (Strategy.UNPUBLISH, 2.4)])
+def test_quick_services_are_done_before_the_slowest_one_ends(strategy: Strategy, most: float) -> None:
+    services = [
+        make_service("slow"),
+        make_service("near", stop_grace_seconds=9.5),
+        make_service("quick", init=True, network_ids=("id-backend",)),
+    ]
+    request = make_request(strategies={service.id: strategy for service in services})
     effects = {e.service_name: e for e in _plan(make_swarm(services=services), request).effects}
-    label = "Start again before slow stoppers end"
+    label = "Done before slow stoppers end"
     ahead = {name: [(t.seconds, t.step) for t in e.terms if t.label == label] for name, e in effects.items()}
-    assert ahead == {"slow": [], "near": [(1.0, "drain")], "quick": [(2.4, "drain")]}
-    assert [term.label for term in effects["quick"].terms][:3] == ["Containers stop", "Swarm lets go", label]
+    assert ahead == {"slow": [], "near": [(0.5, "drain")], "quick": [(most, "drain")]}
+    quick = effects["quick"]
+    assert [term.label for term in quick.terms][:3] == ["Containers stop", "Swarm lets go", label]
+    assert (quick.network_dark_seconds == quick.dark_seconds) is (strategy is Strategy.STOP)
 
 
 def test_quick_services_come_one_by_one_while_the_slow_ones_start() -> None:
