@@ -11,6 +11,7 @@ from functools import cached_property
 
 from overlayweb.domain.plans import Strategy, Term
 from overlayweb.domain.swarm import Service, Swarm, SwarmTask
+from overlayweb.domain.turns import SLOWER_SECONDS
 
 QUICK_STOP_SECONDS = 1.7
 """A container that ends on SIGTERM, and what it loses to the others that stop at the same time (lab: 1.0 to 1.9)."""
@@ -104,11 +105,11 @@ class Outage:
         return total(term for term in self.terms if term.step == "drain")
 
     def ahead(self, slowest: float) -> "Outage":
-        """The same where another service takes ``slowest`` seconds to leave, and this one is done a little before."""
-        spare = round(min(AHEAD_SECONDS[self.strategy], slowest - self.drain_seconds), 2)
-        if spare <= 0:
+        """The same where another service takes ``slowest`` seconds to leave: beside a slow stopper, done before it."""
+        if slowest - self.drain_seconds <= SLOWER_SECONDS:
             return self
-        wait = Term(label="Done before slow stoppers end", seconds=spare, source=LAB, step="drain")
+        seconds = AHEAD_SECONDS[self.strategy]
+        wait = Term(label="Done before slow stoppers end", seconds=seconds, source=LAB, step="drain")
         return self._longer(wait, at=sum(term.step == "drain" for term in self.terms))
 
     def later(self, wait: Term | None) -> "Outage":
