@@ -23,11 +23,6 @@ class Turns(Generic[T]):
     checked: tuple[T, ...]
     others: tuple[T, ...]
 
-    @property
-    def in_order(self) -> tuple[T, ...]:
-        """All of them."""
-        return (*self.slow, *self.checked, *self.others)
-
 
 def in_turns(services: Iterable[tuple[T, float, Spec]]) -> Turns[T]:
     """The turns of services, from (what, seconds of its release, its spec) each. Without slow stoppers all are slow.

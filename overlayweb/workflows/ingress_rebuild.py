@@ -1,7 +1,7 @@
 """Rebuild the ingress network: the eight steps, each safe to run again from anywhere.
 
 The order is the proven one (docs/architecture.md): record everything durably, take every service off the ingress,
-wait until each container verifiably left it, only then remove it; create, nudge every node, publish again, verify
+wait until each container verifiably left it, only then remove it; create, publish again, nudge every node, verify
 peers last. Nothing here trusts that a call took effect: each step looks first.
 
 Ways back: before the removal the specs are put back (PUT_BACK); after it the same steps run again with the old
@@ -22,7 +22,10 @@ from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailed
 from overlayweb.workflows.strength import Strength
 
 LOOK_SECONDS = 0.05
-"""Between two looks while everything is dark; one costs the manager a few milliseconds."""
+"""Between two looks while everything is dark, or little is left to start; one costs the manager a few milliseconds."""
+
+FEW = 2
+"""Of more services that start at once news can wait: looks would take the processor from their containers."""
 
 DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
@@ -190,7 +193,7 @@ def _remove(context: Context, target: Network, *, is_first: bool) -> None:
 
 
 def create(context: Context) -> str:
-    """Create the ingress with the target's settings, wait until it is allocated, and nudge every node."""
+    """Create the ingress with the target's settings and wait until it is allocated."""
     settings = ingress_network.target_settings(context)
     while int(context.step.intent.get("unallocated", 0)) < CREATE_TRIES:
         network = ingress_network.created(context, settings)
@@ -201,7 +204,6 @@ def create(context: Context) -> str:
             every=LOOK_SECONDS,
         )
         if not waiting:
-            peers.nudge(context)
             return f"{settings.name} {settings.subnet} is allocated"
         # A late allocation is never registered as the ingress: take it away and make another.
         context.ledger.say(f"{waiting}; it is removed again", step=context.step, level=Event.Level.WARNING)
@@ -216,36 +218,57 @@ def create(context: Context) -> str:
 
 
 def publish(context: Context) -> str:
-    """Give every service its ports back and wait until each is as strong as before.
-
-    Slow stoppers have been dark longest and come first. Quick services follow one by one until those are back, then
-    all together: containers that all start at once make each other slow (lab, nine services on two cores).
-    """
+    """Give every service its ports back and wait until each is as strong as before."""
     rows = _rows(context)
-    turn = turns.in_turns((row, row.release_after_seconds, row.target_spec) for row in rows)
     look = Strength(context, rows)
+    _put_on_in_turns(context, rows, look)
+
+    def most_are_back() -> str:
+        waiting = look()
+        return waiting if sum(row.state == State.STARTING for row in rows) > FEW else ""
+
+    limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
+    context.wait("strength", most_are_back, seconds=limit, every=0.2)
+    if waiting := context.wait("strength", look, seconds=limit, every=LOOK_SECONDS):
+        return f"Not at full strength yet: {waiting}"
+    return f"{len(rows)} of {len(rows)}"
+
+
+def _put_on_in_turns(context: Context, rows: list[JobService], look: Strength) -> None:
+    """Slow stoppers have been dark longest and come first, before the nodes are nudged.
+
+    Quick services follow one by one until those are back, then all together: containers that all start at once make
+    each other slow (lab, nine services on two cores).
+    """
+    turn = turns.in_turns((row, row.release_after_seconds, row.target_spec) for row in rows)
 
     def slow_are_back() -> str:
         waiting = look()
         return waiting if any(row.state == State.STARTING for row in turn.slow) else ""
 
-    others = {row.pk for row in turn.others}
-    every = turns.TURNS_SECONDS / max(len(others), 1)
-    for row in turn.in_order:
-        if row.pk in others and row.state == State.OFF:
+    for row in turn.slow:
+        _put_on(context, row)
+    if context.current_pass is not Pass.PUT_BACK:  # that one made no ingress
+        peers.nudge(context)
+    for row in turn.checked:
+        _put_on(context, row)
+    every = turns.TURNS_SECONDS / max(len(turn.others), 1)
+    for row in turn.others:
+        if row.state == State.OFF:
             context.wait(f"turn of {row.pk}", slow_are_back, seconds=every, every=min(every, 0.1))
-        if row.state in {State.GONE, State.RUNNING}:
-            continue
-        context.pulse()
-        release.write(context, row, release.on_ingress(row))
-        if row.state not in {State.GONE, State.STARTING}:
-            context.ledger.change_service(
-                row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
-            )
-    limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
-    if waiting := context.wait("strength", look, seconds=limit, every=0.2):
-        return f"Not at full strength yet: {waiting}"
-    return f"{len(rows)} of {len(rows)}"
+        _put_on(context, row)
+
+
+def _put_on(context: Context, row: JobService) -> None:
+    """Give the service its ports back, unless it has them already or is gone."""
+    if row.state in {State.GONE, State.RUNNING}:
+        return
+    context.pulse()
+    release.write(context, row, release.on_ingress(row))
+    if row.state not in {State.GONE, State.STARTING}:
+        context.ledger.change_service(
+            row, step=context.step, message=f"{row.name} is published again", state=State.STARTING, containers_now=0
+        )
 
 
 def verify(context: Context) -> str:

@@ -127,7 +127,9 @@ def create(context: Context) -> str:
     """Make the ingress that is missing. From here on the repair is finished, not taken back."""
     if not context.job.point_passed:
         context.ledger.pass_point_of_no_return(context.step, "the ingress network is made next")
-    return ingress_rebuild.create(context)
+    said = ingress_rebuild.create(context)
+    peers.nudge(context)
+    return said
 
 
 def publish(context: Context) -> str:

@@ -157,17 +157,20 @@ class Context:
         """Wait until ``check`` returns "" and return that; or, after ``seconds``, what it was still waiting for.
 
         The clock of the wait is kept in the step under ``name``, so that a slice's end or a takeover does not
-        start it anew.
+        start it anew. A busy engine is left alone for as long as it took to answer, where that is more than ``every``.
         """
         key = _WAITING + name
+        began = self._clock.monotonic()
         while waiting_for := check():
+            took = self._clock.monotonic() - began
             self.ledger.forget(self.step, _TROUBLE)  # the engine answers again: patience begins anew
             if key not in self.step.intent:
                 self.ledger.intend(self.step, **{key: self.now().timestamp()})
             if self.now().timestamp() - float(self.step.intent[key]) > seconds:
                 return waiting_for
             self.ledger.progress(self.step, waiting_for)
-            self.sleep(every)
+            self.sleep(max(every, took))
+            began = self._clock.monotonic()
         return ""
 
 

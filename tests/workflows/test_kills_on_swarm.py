@@ -42,7 +42,7 @@ def test_killed_between_engine_calls_and_their_records(rig: Rig) -> None:
     before = rig.swarm()
     job = rig.approved("10.20.0.0/20", strategy=Strategy.STOP)
     points = ["call:update_service:2", "done:release", "call:remove_network:1", "call:create_ingress:1"]
-    points += ["call:label_node:2", "call:update_service:3", "call:update_service:2"]
+    points += ["call:update_service:2", "call:label_node:2", "call:update_service:3"]
     kill_at(rig, job, points)
     assert (job.status, job.attention) == (JobStatus.SUCCEEDED, [])
     made = [e for e in job.events.all() if "is gone" in e.message and e.kind == "step_finished"]
