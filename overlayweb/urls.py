@@ -17,6 +17,7 @@ from overlayweb.web import (
     ingress,
     jobs,
     memberships,
+    missing,
     network_replace,
     networks,
     networks_list,
@@ -125,3 +126,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/accept", jobs.job_accept, name="job-accept"),
     path("history/", history.history, name="history"),
 ]
+
+handler404 = missing.not_found

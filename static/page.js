@@ -84,6 +84,14 @@ window.addEventListener("pageshow", (event) => {
   if (cameBack) takeNewToken();
 });
 
+// What a page showed may be gone: the page that says so takes its place.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status === 404 && detail.target.id === "main") {
+    detail.shouldSwap = true;
+    detail.isError = false;
+  }
+});
+
 // A suggestion is taken over here, without asking the server for the form: what is being typed stays.
 document.addEventListener("click", (event) => {
   const button = event.target.closest('button[name="use"]');

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
@@ -20,6 +20,7 @@ from overlayweb.web import asking, service_ports
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.listing import is_fragment
+from overlayweb.web.missing import MissingError
 
 PAGE = "connect.html"
 CHECK, FILTER = "check", "filter"
@@ -153,12 +154,12 @@ def _form(
 
 
 def _read(cluster: Cluster, subject_id: str, data: QueryDict, *, posted: bool, links: Iterable[Link]) -> Draft:
-    """Raises Http404 for a service or an overlay that there is not, or a cluster that was never seen."""
+    """Raises MissingError for a service or an overlay that there is not, or a cluster that was never seen."""
     swarm = cluster.swarm()
     rows: tuple[Service | Network, ...] = (*swarm.services, *reach.overlays(swarm)) if swarm else ()
     subject = next((row for row in rows if row.id == subject_id), None)
     if swarm is None or subject is None:
-        raise Http404
+        raise MissingError(cluster)
     text = data.get("q", "").strip()
     asked = {link.network_id if isinstance(subject, Service) else link.service_id: link for link in links}
     ticked, shown = set(data.getlist("on")), set(data.getlist("shown"))

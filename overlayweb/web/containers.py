@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
@@ -18,6 +18,7 @@ from overlayweb.web import asking
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.listing import is_fragment
+from overlayweb.web.missing import MissingError
 
 PAGE = "containers.html"
 CHECK = "check"
@@ -133,11 +134,11 @@ def _read(
     links: Iterable[ContainerLink],
     replaces: ChangeRequest | None,
 ) -> Draft:
-    """Raises Http404 for an overlay that there is not, or a cluster that was never seen."""
+    """Raises MissingError for an overlay that there is not, or a cluster that was never seen."""
     swarm = cluster.swarm()
     network = next((n for n in swarm.networks if n.id == network_id and n.scope == "swarm"), None) if swarm else None
     if swarm is None or network is None or network.ingress:
-        raise Http404
+        raise MissingError(cluster)
     asked = {f"{link.node_id}:{link.container_id}": link.attach for link in links}
     rows = []
     for node, container in container_plans.known(swarm):

@@ -32,7 +32,7 @@ THEME_SECONDS = 365 * 86400
 _LAST_CLUSTER = "cluster"
 _ASKED = "asked"
 _FRAME = "overlayweb.frame"
-_ONLY_SHOW = ("cluster", "ingress")
+_ONLY_SHOW = ("cluster", "ingress", "network", "service")
 """Pages of a cluster on which nobody types: they are kept as new as what was seen of it."""
 
 _SAY_UNSEEN = frozenset({"addresses", "overview", "networks", "ingress", "readiness", "services"})

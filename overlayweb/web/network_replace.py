@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,6 +19,7 @@ from overlayweb.web import asking, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
+from overlayweb.web.missing import MissingError
 from overlayweb.web.network_drafts import NetworkDraft
 from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
 from overlayweb.web.network_pick import PICK
@@ -118,11 +119,11 @@ def _ask(
 
 
 def _now(cluster: Cluster, network_id: str) -> NetworkSettings:
-    """The settings that the network has. Raises Http404 when it is not there, or was never seen."""
+    """The settings that the network has. Raises MissingError when it is not there, or was never seen."""
     swarm = cluster.swarm()
     found = next((n for n in swarm.networks if n.id == network_id and n.scope == "swarm"), None) if swarm else None
     if found is None or found.ingress:
-        raise Http404
+        raise MissingError(cluster)
     return network_settings.of_network(found)
 
 

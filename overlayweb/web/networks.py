@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,6 +22,7 @@ from overlayweb.web import asking, frame, network_pick
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.drift import BACK
+from overlayweb.web.missing import MissingError
 from overlayweb.web.network_drafts import NetworkDraft
 from overlayweb.web.network_forms import FIELDS, USE, NetworkForm, Row, beside, initial_of, with_suggestion
 from overlayweb.web.network_pick import PICK
@@ -158,11 +159,11 @@ def _delete(
 
 
 def _found(cluster: Cluster, network_id: str) -> tuple[Swarm, Network]:
-    """The network as seen last. Raises Http404."""
+    """The network as seen last. Raises MissingError."""
     swarm = cluster.swarm()
     found = next((n for n in swarm.networks if n.id == network_id and n.scope == "swarm"), None) if swarm else None
     if swarm is None or found is None:
-        raise Http404
+        raise MissingError(cluster)
     return swarm, found
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -14,6 +14,7 @@ from overlayweb.domain.swarm import Service, Swarm
 from overlayweb.web import frame
 from overlayweb.web.clusters import get_cluster
 from overlayweb.web.listing import is_fragment
+from overlayweb.web.missing import MissingError
 
 PAGE = "reach.html"
 LONGEST_TEXT = 200
@@ -46,7 +47,7 @@ def service(request: HttpRequest, name: str, service_id: str) -> HttpResponse:
     swarm = cluster.swarm()
     found = next((row for row in swarm.services if row.id == service_id), None) if swarm else None
     if swarm is None or found is None:
-        raise Http404
+        raise MissingError(cluster)
     running, wanted = len(swarm.running_on(found.id)), wanted_swarm_tasks(swarm=swarm, service=found)
     said = decoding.complaint(swarm=swarm, service=found)
     page = {

@@ -1,6 +1,6 @@
 """The change back of a service's published ports that somebody changed outside: nothing to fill in but the reason."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
@@ -12,6 +12,7 @@ from overlayweb.services import changes, drifts
 from overlayweb.web import asking
 from overlayweb.web.access import asker
 from overlayweb.web.clusters import get_cluster
+from overlayweb.web.missing import MissingError
 
 PAGE = "service_ports.html"
 UNPROCESSABLE = 422
@@ -53,9 +54,9 @@ def _page(
 
 
 def _found(cluster: Cluster, service_id: str) -> Service:
-    """The service as seen last. Raises Http404."""
+    """The service as seen last. Raises MissingError."""
     swarm = cluster.swarm()
     found = next((row for row in swarm.services if row.id == service_id), None) if swarm else None
     if found is None:
-        raise Http404
+        raise MissingError(cluster)
     return found

@@ -186,6 +186,14 @@ def test_missing_things_are_404(path: str, cluster: Cluster, as_author: Client) 
     assert b"Nothing here" in answer.content
 
 
+@pytest.mark.parametrize("path", ["networks/none/", "networks/none/replace", "services/none/", "services/none/connect"])
+def test_what_a_cluster_has_no_more_is_a_404_that_leads_on(path: str, cluster: Cluster, as_author: Client) -> None:
+    answer = as_author.get(f"/clusters/prod/{path}")
+    assert answer.status_code == 404
+    assert b"prod has no" in answer.content
+    assert f'href="/clusters/prod/{path.partition("/")[0]}/"'.encode() in answer.content
+
+
 def test_a_fragment_without_a_session_is_401_and_no_sign_in_page(cluster: Cluster, visitor: Client) -> None:
     answer = visitor.post("/clusters/prod/ingress/preview", headers={"HX-Request": "true"})
     assert answer.status_code == 401

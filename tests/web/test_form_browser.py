@@ -43,9 +43,15 @@ PATHS = (
 
 @contextmanager
 def window(
-    browser: Browser, live_server: LiveServer, client: Client, *, javascript: bool = True, phone: bool = False
+    browser: Browser,
+    live_server: LiveServer,
+    client: Client,
+    *,
+    javascript: bool = True,
+    phone: bool = False,
+    refused: re.Pattern[str] = REFUSED,
 ) -> Iterator[Page]:
-    """A browser window with the client's session. Whatever the console says against a page fails the test."""
+    """A browser window with the client's session. Whatever else the console says against a page fails the test."""
     complaints: list[str] = []
     context = browser.new_context(
         base_url=live_server.url, viewport=PHONE if phone else DESK, java_script_enabled=javascript
@@ -57,7 +63,7 @@ def window(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with closing(context):
         yield page
-    assert [said for said in complaints if not REFUSED.search(said)] == []
+    assert [said for said in complaints if not refused.search(said)] == []
 
 
 def test_verdicts_and_plan_follow_what_is_typed(

@@ -143,6 +143,30 @@ def test_pages_that_only_show_follow_what_is_seen_and_leave_the_reader_where_the
         expect(page.get_by_role("link", name="Settings, services, nodes")).to_be_focused()
 
 
+@pytest.mark.parametrize(("noun", "name"), [("service", "wiki"), ("network", "backend")])
+def test_a_page_of_one_thing_follows_it_to_its_end(
+    browser: Browser, live_server: LiveServer, cluster: Cluster, swarm: Swarm, as_author: Client, noun: str, name: str
+) -> None:
+    """Whoever reads it stays where they are, and is told when it is gone, without being asked to reload."""
+    path = f"/clusters/prod/{noun}s/id-{name}/"
+    services = tuple(row for row in swarm.services if row.name != name)
+    networks = tuple(row for row in swarm.networks if row.name != name)
+    asked: list[str] = []
+    with window(browser, live_server, as_author, refused=re.compile(r"\b404\b")) as page:
+        page.clock.install()
+        page.goto(path)
+        page.get_by_role("link", name=f"{noun.capitalize()}s of prod").focus()
+        see(cluster, replace(swarm, services=services, networks=networks))
+        page.clock.run_for(FRAME_MS)
+        expect(page.get_by_role("heading", name=f"No such {noun}")).to_be_visible()
+        expect(page.get_by_role("link", name=f"{noun.capitalize()}s of prod")).to_be_focused()
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.run_for(FRAME_MS)
+        page.get_by_role("link", name=f"Show all {noun}s").click()
+        page.wait_for_url(f"**/clusters/prod/{noun}s/")
+    assert [url for url in asked if url.endswith(path)] == [], "asked for again and again"
+
+
 @pytest.mark.parametrize("phone", [False, True])
 @pytest.mark.parametrize("path", PATHS)
 def test_the_marks_of_the_rail_follow_what_runs_and_what_waits(

@@ -1,0 +1,30 @@
+"""The page of something that a cluster has no more: it says so inside the frame, and where to go on."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views import defaults
+
+from overlayweb.models import Cluster
+from overlayweb.web import frame
+
+_LISTS = {"network_id": ("network", "networks"), "service_id": ("service", "services")}
+"""What an address names, by the argument of its route, and the page that lists all of them."""
+
+
+class MissingError(Http404):
+    """The last look at the cluster did not find what the address names, or there was no look yet."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(f"not found in {cluster.name}")
+        self.cluster = cluster
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What answers every 404."""
+    arguments = request.resolver_match.kwargs if request.resolver_match else {}
+    what = next((named for argument, named in _LISTS.items() if argument in arguments), None)
+    if not isinstance(exception, MissingError) or what is None:
+        return defaults.page_not_found(request, exception)
+    noun, listed = what
+    page = {"noun": noun, "listed": listed, "cluster": exception.cluster, "sight": frame.of(request).sight}
+    return render(request, "missing.html", page, status=404)
