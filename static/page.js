@@ -84,11 +84,14 @@ window.addEventListener("pageshow", (event) => {
   if (cameBack) takeNewToken();
 });
 
-// What a page showed may be gone: the page that says so takes its place.
+// What a page is about may be gone: what says so takes the place of the page, or of a form's plan beside what was typed.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.xhr.status === 404 && detail.target.id === "main") {
-    detail.shouldSwap = true;
-    detail.isError = false;
+  if (detail.xhr.status !== 404 || !["main", "preview"].includes(detail.target.id)) return;
+  detail.shouldSwap = true;
+  detail.isError = false;
+  if (detail.target.id === "preview") {
+    detail.selectOverride = "#main h1, #main h1 ~ p, #main .empty";
+    detail.swapOverride = "innerHTML";
   }
 });
 

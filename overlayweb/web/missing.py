@@ -22,9 +22,15 @@ class MissingError(Http404):
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What answers every 404."""
     arguments = request.resolver_match.kwargs if request.resolver_match else {}
-    what = next((named for argument, named in _LISTS.items() if argument in arguments), None)
-    if not isinstance(exception, MissingError) or what is None:
+    argument = next((name for name in _LISTS if name in arguments), "")
+    if not isinstance(exception, MissingError) or not argument or _has(exception.cluster, arguments[argument]):
         return defaults.page_not_found(request, exception)
-    noun, listed = what
+    noun, listed = _LISTS[argument]
     page = {"noun": noun, "listed": listed, "cluster": exception.cluster, "sight": frame.of(request).sight}
     return render(request, "missing.html", page, status=404)
+
+
+def _has(cluster: Cluster, wanted: str) -> bool:
+    """Whether it is there after all, and only this page is not for it: nobody replaces the ingress like an overlay."""
+    swarm = cluster.swarm()
+    return swarm is not None and wanted in {*(row.id for row in swarm.networks), *(row.id for row in swarm.services)}

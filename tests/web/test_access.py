@@ -7,6 +7,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from overlayweb.domain.lifecycle import ChangeStatus, DesiredState
+from overlayweb.domain.swarm import Swarm
 from overlayweb.models import ChangeRequest, Cluster
 from overlayweb.services import jobs
 from overlayweb.urls import urlpatterns
@@ -192,6 +193,15 @@ def test_what_a_cluster_has_no_more_is_a_404_that_leads_on(path: str, cluster: C
     assert answer.status_code == 404
     assert b"prod has no" in answer.content
     assert f'href="/clusters/prod/{path.partition("/")[0]}/"'.encode() in answer.content
+
+
+@pytest.mark.parametrize("page", ["replace", "containers", "connect"])
+def test_of_the_ingress_nobody_says_that_it_is_gone(
+    page: str, cluster: Cluster, swarm: Swarm, as_author: Client
+) -> None:
+    answer = as_author.get(f"/clusters/prod/networks/{swarm.ingress_networks[0].id}/{page}")
+    assert answer.status_code == 404
+    assert b"Nothing here" in answer.content
 
 
 def test_a_fragment_without_a_session_is_401_and_no_sign_in_page(cluster: Cluster, visitor: Client) -> None:

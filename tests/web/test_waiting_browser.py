@@ -167,6 +167,29 @@ def test_a_page_of_one_thing_follows_it_to_its_end(
     assert [url for url in asked if url.endswith(path)] == [], "asked for again and again"
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "typed"), [("replace", "MTU", "1400"), ("connect", "Aliases of wiki", "pages")]
+)
+def test_a_form_about_a_network_that_is_gone_says_so_and_keeps_what_is_typed(
+    browser: Browser,
+    live_server: LiveServer,
+    cluster: Cluster,
+    swarm: Swarm,
+    as_author: Client,
+    path: str,
+    field: str,
+    typed: str,
+) -> None:
+    with window(browser, live_server, as_author, refused=re.compile(r"\b404\b")) as page:
+        page.goto(f"/clusters/prod/networks/id-backend/{path}")
+        page.get_by_label("Why").fill("A long reason.")
+        see(cluster, replace(swarm, networks=tuple(row for row in swarm.networks if row.name != "backend")))
+        page.get_by_label(field).first.fill(typed)
+        expect(page.locator("#preview")).to_contain_text("prod has no network with this id")
+        expect(page.locator("#preview").get_by_role("link", name="Show all networks")).to_be_visible()
+        expect(page.get_by_label("Why")).to_have_value("A long reason.")
+
+
 @pytest.mark.parametrize("phone", [False, True])
 @pytest.mark.parametrize("path", PATHS)
 def test_the_marks_of_the_rail_follow_what_runs_and_what_waits(
