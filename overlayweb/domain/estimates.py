@@ -175,8 +175,12 @@ def choose(*, wanted: Strategy, unpublish: Outage, stop: Outage) -> tuple[Outage
     if wanted is Strategy.AUTOMATIC:
         return _shorter(unpublish, stop)
     taken, other = (unpublish, stop) if wanted is Strategy.UNPUBLISH else (stop, unpublish)
-    why = f"Chosen by hand: ports dark for {_s(taken.dark_seconds)}; {other.strategy}: {_s(other.dark_seconds)}."
-    return taken, why
+    return taken, f"Chosen by hand: {_dark(taken)}; {other.strategy}: {_dark(other)}."
+
+
+def _dark(outage: Outage) -> str:
+    elsewhere = outage.network_dark_seconds
+    return f"ports dark for {_s(outage.dark_seconds)}" + (f", other networks {_s(elsewhere)}" if elsewhere else "")
 
 
 def _shorter(unpublish: Outage, stop: Outage) -> tuple[Outage, str]:

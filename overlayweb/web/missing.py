@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views import defaults
 
 from overlayweb.models import Cluster
-from overlayweb.web import frame
+from overlayweb.web import frame, network_forms
 
 _LISTS = {"network_id": ("network", "networks"), "service_id": ("service", "services")}
 """What an address names, by the argument of its route, and the page that lists all of them."""
@@ -26,8 +26,23 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not isinstance(exception, MissingError) or not argument or _has(exception.cluster, arguments[argument]):
         return defaults.page_not_found(request, exception)
     noun, listed = _LISTS[argument]
-    page = {"noun": noun, "listed": listed, "cluster": exception.cluster, "sight": frame.of(request).sight}
+    page = {
+        "noun": noun,
+        "listed": listed,
+        "cluster": exception.cluster,
+        "sight": frame.of(request).sight,
+        "typed": _typed(request),
+    }
     return render(request, "missing.html", page, status=404)
+
+
+def _typed(request: HttpRequest) -> list[tuple[str, str]]:
+    """What was typed into the form that was about it, by the label of the field: to be copied from."""
+    typed = {name: request.POST.get(name, "").strip() for name in network_forms.FIELDS}
+    fields = network_forms.NetworkForm.base_fields
+    return [
+        (str(fields[name].label or name.capitalize()), text) for name, text in typed.items() if text and text != "on"
+    ]
 
 
 def _has(cluster: Cluster, wanted: str) -> bool:

@@ -157,6 +157,14 @@ def test_a_person_s_choice_holds_and_the_other_is_named(wanted: Strategy) -> Non
     assert why.startswith("Chosen by hand")
     assert "20.0 s" in why
     assert "10.0 s" in why
+    assert "other networks" not in why
+
+
+def test_where_other_networks_are_dark_too_both_ways_say_for_how_long() -> None:
+    unpublish, stop = _outages(make_service(stop_grace_seconds=10.0, network_ids=("n",)))
+    _, why = estimates.choose(wanted=Strategy.UNPUBLISH, unpublish=unpublish, stop=stop)
+    for outage in (unpublish, stop):
+        assert f"{outage.dark_seconds:.1f} s, other networks {outage.network_dark_seconds:.1f} s" in why
 
 
 seconds = st.floats(0, 600, allow_nan=False)

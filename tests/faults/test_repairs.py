@@ -17,6 +17,15 @@ def test_it_ends_with_one_ingress_on_every_node_and_all_services_whole(nursery: 
     assert (report.problems, report.status) == ([], "succeeded")
 
 
+@pytest.mark.parametrize("stage", ["repair_late", "repair_twice"])
+def test_every_node_is_nudged_before_services_are_published(nursery: RemoteNursery, stage: str) -> None:
+    """Nodes are what a repair mends: none waits for the services."""
+    points = catalogue.way(nursery, stage=stage, ending="forward").points
+    create = points[points.index("begin forward create") : points.index("done forward create")]
+    made = create.index("after POST /networks/create")
+    assert create[made:].count("after POST /nodes/*/update") == 3
+
+
 @pytest.mark.parametrize("point", ["begin forward release", "begin forward remove"])
 def test_an_ingress_that_a_stranger_adds_meanwhile_is_not_removed(nursery: RemoteNursery, point: str) -> None:
     """Nothing is: every service is put back as it was, and the sentence names it."""

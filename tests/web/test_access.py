@@ -195,6 +195,15 @@ def test_what_a_cluster_has_no_more_is_a_404_that_leads_on(path: str, cluster: C
     assert f'href="/clusters/prod/{path.partition("/")[0]}/"'.encode() in answer.content
 
 
+def test_what_was_typed_about_a_network_that_is_gone_is_shown_to_be_copied(cluster: Cluster, as_author: Client) -> None:
+    typed = {"subnets": "10.31.0.0/22\n10.32.0.0/22", "mtu": "", "encrypted": "on", "reason": "The <old> one is full."}
+    answer = as_author.post("/clusters/prod/networks/none/replace", typed)
+    assert answer.status_code == 404
+    assert b"The &lt;old&gt; one is full." in answer.content
+    assert b"10.31.0.0/22<br>10.32.0.0/22" in answer.content
+    assert b"<h2>What you typed" not in as_author.get("/clusters/prod/networks/none/replace").content
+
+
 @pytest.mark.parametrize("page", ["replace", "containers", "connect"])
 def test_of_the_ingress_nobody_says_that_it_is_gone(
     page: str, cluster: Cluster, swarm: Swarm, as_author: Client
