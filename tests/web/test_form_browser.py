@@ -113,12 +113,13 @@ def test_reading_the_plan_is_never_cut_short_by_an_answer(
             folds = page.locator("#preview details:not([open]) > summary")
             while folds.count():
                 folds.first.press("Enter")
-            page.locator("#by-hand summary").focus()
+            read = page.locator("#by-hand").locator("summary, button").first
+            read.focus()
             page.get_by_label(label, exact=True).evaluate(
                 "(e, text) => { e.value = text; e.dispatchEvent(new Event('input', {bubbles: true})) }", then
             )
             expect(page.locator("#preview")).to_contain_text(then)
-            expect(page.locator("#by-hand summary")).to_be_focused()
+            expect(read).to_be_focused()
             expect(folds).to_have_count(0)
 
 

@@ -257,11 +257,11 @@ def test_a_database_that_cannot_tell_ends_the_stream_and_signs_nobody_out(
         time.sleep(3)
         return of
 
-    monkeypatch.setattr(rights, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(rights, "AUTHORISE_SECONDS", 0.2)
     session = live.session_of(ben)
     with monkeypatch.context() as locked:
+        locked.setattr(rights, "ANSWER_SECONDS", 0.2)
         locked.setattr(rights, "_allowed", away)
         stream = live.open_stream(server, job.pk, session)
         assert None in (stream.next() for _ in range(12)), "it ends, sooner than whoever hangs has answered"

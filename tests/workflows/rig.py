@@ -110,9 +110,9 @@ class Rig:
         )
 
     @contextmanager
-    def worker(self, job: Job, *, die: str = "") -> "Iterator[Worker]":
-        """A process that carries the job on until it rests, or dies at the point ``die``."""
-        worker = Worker(job, die)
+    def worker(self, job: Job, *, die: str = "", stands_by: bool = False) -> "Iterator[Worker]":
+        """A process that carries the job on until it rests or dies at ``die``; one that stands by begins at ``go``."""
+        worker = Worker(job, die, stands_by=stands_by)
         self.workers.append(worker)
         try:
             yield worker
@@ -169,7 +169,7 @@ def settled(swarm: Swarm, name: str) -> Spec:
 class Worker:
     """A worker process for one job."""
 
-    def __init__(self, job: Job, die: str) -> None:
+    def __init__(self, job: Job, die: str, *, stands_by: bool = False) -> None:
         self.job = job
         url = f"sqlite:///{connection.settings_dict['NAME']}"
         env = environment(
@@ -180,8 +180,16 @@ class Worker:
             OVERLAYWEB_ENCRYPTION_KEYS=",".join(settings.OVERLAYWEB_SECRET_KEYS),
         )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.workflows.worker", str(job.pk), die], cwd=REPOSITORY, env=env
+            [sys.executable, "-m", "tests.workflows.worker", str(job.pk), die],
+            cwd=REPOSITORY,
+            env=env,
+            stdin=subprocess.PIPE if stands_by else subprocess.DEVNULL,
         )
+
+    def go(self) -> None:
+        """Let one that stands by begin."""
+        assert self.process.stdin
+        self.process.stdin.close()
 
     def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Wait for its end; returns the exit code, -9 when it was killed."""

@@ -2,7 +2,7 @@
 
 POINT is ``step:NAME`` (a step has started), ``done:NAME`` (its work is done, not recorded), ``call:NAME:N`` (the
 engine has carried out the Nth call of this name, the answer is not recorded), or ``freeze:NAME:N`` (likewise, but the
-worker is only stopped until somebody sends SIGCONT). Death is SIGKILL, to itself.
+worker is only stopped until somebody sends SIGCONT). Death is SIGKILL, to itself. It begins when standard input ends.
 """
 
 import os
@@ -104,4 +104,5 @@ def main(job_id: int, point: str) -> None:
 
 
 if __name__ == "__main__":
+    sys.stdin.read()
     main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")
