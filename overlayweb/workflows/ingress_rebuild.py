@@ -19,7 +19,7 @@ from overlayweb.engine.errors import NotFound, Refused
 from overlayweb.models import Event, JobService
 from overlayweb.workflows import approved, ingress_network, peers, problems, release, snapshots
 from overlayweb.workflows.runner import Context, OperatorNeededError, StepFailedError
-from overlayweb.workflows.strength import Strength
+from overlayweb.workflows.strength import GIVEN_UP_SECONDS, Strength
 
 LOOK_SECONDS = 0.05
 """Between two looks while everything is dark, or little is left to start; one costs the manager a few milliseconds."""
@@ -31,6 +31,9 @@ DRAIN_MARGIN_SECONDS = 120.0
 ALLOCATE_SECONDS = 5.0
 CREATE_TRIES = 3
 PUBLISH_MARGIN_SECONDS = 60.0
+LATE_SECONDS = 3.0 * GIVEN_UP_SECONDS
+"""More patience while containers are on their way. One that joins several networks may be held up at each."""
+
 PEERS_SECONDS = 45.0
 STRENGTH_SECONDS = 10.0
 MENDED_SECONDS = 30.0
@@ -229,9 +232,16 @@ def publish(context: Context) -> str:
 
     limit = context.step.expected_seconds * 2 + PUBLISH_MARGIN_SECONDS
     context.wait("strength", most_are_back, seconds=limit, every=0.2)
-    if waiting := context.wait("strength", look, seconds=limit, every=LOOK_SECONDS):
-        return f"Not at full strength yet: {waiting}"
-    return f"{len(rows)} of {len(rows)}"
+    waiting = context.wait("strength", look, seconds=limit, every=LOOK_SECONDS)
+    return waited_for_late(context, rows, look, waiting)
+
+
+def waited_for_late(context: Context, rows: list[JobService], look: Strength, waiting: str) -> str:
+    """What came of publishing; where something is still waited for, while any of it is starting."""
+    if waiting:
+        context.wait("late", look.while_any_starts, seconds=LATE_SECONDS, every=1.0)
+        waiting = look()
+    return f"Not at full strength yet: {waiting}" if waiting else f"{len(rows)} of {len(rows)}"
 
 
 def _put_on_in_turns(context: Context, rows: list[JobService], look: Strength) -> None:

@@ -147,9 +147,8 @@ def publish(context: Context) -> str:
     context.wait("settle", look, seconds=SETTLE_SECONDS, every=0.4)
     _publish_waiting(context, rows)
     limit = context.step.expected_seconds * 2 + ingress_rebuild.PUBLISH_MARGIN_SECONDS
-    if waiting := context.wait("strength", look, seconds=limit, every=0.4):
-        return f"Not at full strength yet: {waiting}"
-    return f"{len(rows)} of {len(rows)}"
+    waiting = context.wait("strength", look, seconds=limit, every=0.4)
+    return ingress_rebuild.waited_for_late(context, rows, look, waiting)
 
 
 def verify(context: Context) -> str:
