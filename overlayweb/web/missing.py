@@ -1,5 +1,6 @@
 """The page of something that a cluster has no more: it says so inside the frame, and where to go on."""
 
+from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
@@ -38,11 +39,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def _typed(request: HttpRequest) -> list[tuple[str, str]]:
     """What was typed into the form that was about it, by the label of the field: to be copied from."""
-    typed = {name: request.POST.get(name, "").strip() for name in network_forms.FIELDS}
-    fields = network_forms.NetworkForm.base_fields
-    return [
-        (str(fields[name].label or name.capitalize()), text) for name, text in typed.items() if text and text != "on"
-    ]
+    fields = {name: network_forms.NetworkForm.base_fields[name] for name in network_forms.FIELDS}
+    typed = {
+        str(field.label or name.capitalize()): request.POST.get(name, "").strip()
+        for name, field in fields.items()
+        if not isinstance(field, forms.BooleanField)
+    }
+    return [(label, text) for label, text in typed.items() if text]
 
 
 def _has(cluster: Cluster, wanted: str) -> bool:

@@ -15,7 +15,9 @@ ON_ITS_WAY = frozenset({"preparing", "starting"})
 """States of a Swarm task whose node has begun with it."""
 
 LATE = timedelta(seconds=10)
-"""A container that starts for so long is told of, once for each service."""
+"""A container that starts for so long is told of, once for each service and step."""
+
+_TOLD = "told late: "
 
 GIVEN_UP_SECONDS = 30
 """For so long an engine that joins a network waits for another node's answer. Where both join one at the same moment
@@ -31,7 +33,6 @@ class Strength:
         self.nets = ingress_network.current_ids(context)
         self._asked_for_peers = context.now()
         self._starting: dict[str, datetime] = {}
-        self._told: set[str] = set()
 
     def __call__(self) -> str:
         """What is still waited for, in words; "" when every service is at full strength."""
@@ -52,21 +53,22 @@ class Strength:
         return waiting if self._starting else ""
 
     def _follow_late(self, waiting: Iterable[JobService], starting: Iterable[SwarmTask], now: datetime) -> None:
+        step, ledger = self.context.step, self.context.ledger
         names = {row.service_id: row.name for row in waiting}
         there = [t for t in starting if t.service_id in names]
         self._starting = {t.id: self._starting.get(t.id, now) for t in there}
-        late = [t for t in there if now - self._starting[t.id] >= LATE and t.service_id not in self._told]
+        late = [t for t in there if now - self._starting[t.id] >= LATE and _TOLD + t.service_id not in step.intent]
         if not late:
             return
         nodes = {node.id: node.hostname for node in self.context.engine.nodes()}
         for service_id in dict.fromkeys(t.service_id for t in late):
-            self._told.add(service_id)
             where = dict.fromkeys(nodes.get(t.node_id, "?") for t in late if t.service_id == service_id)
             name = names[service_id]
-            self.context.ledger.say(
+            ledger.say(
                 f"{name} has been starting on {several(where)} for {LATE.seconds} s. Its image, its program or its "
                 "health check may take that long. Or its node waits for another one that joined a network at the same "
                 f"moment: Docker goes on after {GIVEN_UP_SECONDS} s.",
-                step=self.context.step,
+                step=step,
                 subject=name,
             )
+            ledger.intend(step, **{_TOLD + service_id: True})  # the next slice does not say it again

@@ -132,7 +132,8 @@ def test_a_container_that_starts_for_long_is_told_of_once_with_its_node(
     job: Job, clock: StandingClock, row: JobService
 ) -> None:
     with publishing(job, clock, Engine(clock, "starting", runs_after=40.0)) as context:
-        assert context.wait("it", Strength(context, [row]), seconds=60.0) == ""
+        assert context.wait("it", Strength(context, [row]), seconds=20.0)
+        assert context.wait("the same in the next slice", Strength(context, [row]), seconds=60.0) == ""
     told = [event for event in job.events.all() if "has been starting" in event.message]
     assert [event.subject for event in told] == ["web"]
     assert told[0].message.startswith("web has been starting on node2 for 10 s")
