@@ -1,7 +1,8 @@
 """Which nodes have not joined the new ingress, by addresses and, behind NAT, by the count; and what is said of them."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -21,12 +22,18 @@ class FakeEngine:
     def __init__(self, joined: tuple[str, ...] | None, nodes: tuple[Node, ...] = NODES) -> None:
         self._joined = joined
         self._nodes = nodes
+        self.nudged: list[str] = []
 
     def nodes(self) -> tuple[Node, ...]:
         return self._nodes
 
     def network(self, network_id: str) -> Network | None:
         return make_ingress(id=network_id, peers=self._joined) if self._joined is not None else None
+
+    def label_node(self, *, node_id: str, key: str, value: str | None) -> None:
+        assert key == peers.NUDGE_LABEL
+        assert value
+        self.nudged.append(next(node.hostname for node in self._nodes if node.id == node_id))
 
 
 def context(joined: tuple[str, ...] | None, nodes: tuple[Node, ...] = NODES) -> Context:
@@ -85,3 +92,38 @@ def test_a_node_that_went_away_is_said_once() -> None:
             "`systemctl restart docker` there, then continue."
         )
     ]
+
+
+NUDGED_AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("joined", "seconds", "nudged"),
+    [
+        ((FIRST, THIRD), 2.9, []),  # the first nudge may still be under way
+        ((FIRST, THIRD), 3.0, ["node2"]),
+        ((FIRST, SECOND, THIRD), 3.0, []),
+        ((), 3.0, ["node1", "node2", "node3"]),
+    ],
+)
+def test_only_the_nodes_that_are_missing_are_nudged_again(
+    joined: tuple[str, ...], seconds: float, nudged: list[str]
+) -> None:
+    engine, intent = FakeEngine(joined), {"nudged_at": NUDGED_AT.timestamp()}
+    now = NUDGED_AT + timedelta(seconds=seconds)
+
+    def intend(step: Any, **intended: float) -> None:
+        step.intent.update(intended)
+
+    waiting = SimpleNamespace(
+        engine=engine,
+        now=lambda: now,
+        job=SimpleNamespace(pk=1),
+        step=SimpleNamespace(intent=intent),
+        ledger=SimpleNamespace(intend=intend),
+        pulse=lambda: None,
+    )
+    for _ in range(2):  # the second time it is too soon
+        peers.nudge_again(cast("Context", waiting), (INGRESS_ID,))
+    assert engine.nudged == nudged
+    assert intent["nudged_at"] == (now if nudged else NUDGED_AT).timestamp()
