@@ -18,6 +18,8 @@ from tests.lab.engines import ENGINE_VARIABLE, INSTALLED
 from tests.support.simulator import simulated
 
 SPEED = 20.0
+USES = {"fresh": Use.DEEDS, "idle": Use.SERVICES}
+"""What a test does with a Swarm by the fixture that it asks for."""
 QUICKLY = "28.5"
 """The one that is asked where there is little time, too."""
 _SIMULATED = [
@@ -34,7 +36,6 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
         made = LabGround(lab, BY_RELEASE[os.environ.get(ENGINE_VARIABLE) or INSTALLED])
         made.reset()
         yield made
-        made.prepare(None)  # for whoever has the engines next
     else:
         yield from _simulated(request.param, FACTS[request.param])
 
@@ -42,13 +43,19 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 @pytest.fixture(autouse=True)
 def _prepared(request: pytest.FixtureRequest) -> None:
     if "ground" in request.fixturenames:
-        use = Use.DEEDS if "fresh" in request.fixturenames else Use.LOOKS
+        use = next((use for name, use in USES.items() if name in request.fixturenames), Use.LOOKS)
         request.getfixturevalue("ground").prepare(use)
 
 
 @pytest.fixture
 def fresh(ground: Ground) -> Ground:
     """An empty Swarm to do something on. The next test gets another: a wedge is not its matter."""
+    return ground
+
+
+@pytest.fixture
+def idle(ground: Ground) -> Ground:
+    """A Swarm without services, to make some on. They are removed before the next test, sooner than a new Swarm is made."""
     return ground
 
 

@@ -22,9 +22,10 @@ NODES = ("node1", "node2", "node3")
 
 
 class Use(Enum):
-    """How a test uses a Swarm: it looks at it and clears up what it makes, or it has it for itself."""
+    """How a test uses a Swarm: it looks at it and clears up what it makes, it makes services, or it has it for itself."""
 
     LOOKS = auto()
+    SERVICES = auto()
     DEEDS = auto()
 
 
@@ -47,17 +48,25 @@ class Ground(ABC):
     def url(self, node: str) -> str:
         """Where a node's engine is reached, ``unix://…``."""
 
-    def prepare(self, use: Use | None) -> None:
-        """Make it fit for what comes: a new one after deeds, and before deeds after anything."""
+    def prepare(self, use: Use) -> None:
+        """Make it fit for what comes: a new one after deeds, and before deeds after anything; no service of before."""
         if self.after is Use.DEEDS or (use is Use.DEEDS and self.after):
             self.reset()
-        self.after = use or self.after
+        elif self.after is Use.SERVICES:
+            self.clear()
+        self.after = use
 
     def reset(self) -> None:
         """Give back an empty Swarm whose fresh ingress is on every node."""
         self.renew()
         self.after = None
         self.until(lambda: all(map(self._has_ingress, NODES)), "the ingress to be on every node")
+
+    def clear(self) -> None:
+        """Remove all services and wait until none of their Swarm tasks is listed."""
+        for row in self.get("/services"):
+            self.do("DELETE", f"/services/{row['ID']}")
+        self.until(lambda: not self.get("/tasks"), "all Swarm tasks to go", seconds=60)
 
     @abstractmethod
     def renew(self) -> None:

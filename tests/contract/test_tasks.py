@@ -22,32 +22,32 @@ def _hosts(ground: Ground, service_id: str) -> list[str]:
     return sorted(names[row["NodeID"]] for row in running)
 
 
-def test_a_running_task_is_told_whole(fresh: Ground) -> None:
-    made = deeds.web(fresh)
-    row = deeds.rows(fresh, made)[0]
-    volumes = {"Volumes": "NoneType"} if fresh.facts.tells_volumes else {}
-    assert shape(row) == shape(fresh.get(f"/tasks/{row['ID']}")) == {**RUNNING_TASK, **volumes}
+def test_a_running_task_is_told_whole(idle: Ground) -> None:
+    made = deeds.web(idle)
+    row = deeds.rows(idle, made)[0]
+    volumes = {"Volumes": "NoneType"} if idle.facts.tells_volumes else {}
+    assert shape(row) == shape(idle.get(f"/tasks/{row['ID']}")) == {**RUNNING_TASK, **volumes}
     assert (row["Status"]["Message"], row["DesiredState"]) == ("started", "running")
-    assert deeds.attached(row) == [deeds.ingress(fresh)["Id"]]
+    assert deeds.attached(row) == [deeds.ingress(idle)["Id"]]
 
 
-def test_replicas_have_slots_and_spread_over_the_nodes(fresh: Ground) -> None:
-    made = deeds.web(fresh)
-    assert sorted(row["Slot"] for row in deeds.rows(fresh, made)) == [1, 2, 3]
-    assert _hosts(fresh, made) == list(NODES)
+def test_replicas_have_slots_and_spread_over_the_nodes(idle: Ground) -> None:
+    made = deeds.web(idle)
+    assert sorted(row["Slot"] for row in deeds.rows(idle, made)) == [1, 2, 3]
+    assert _hosts(idle, made) == list(NODES)
 
 
-def test_a_global_services_tasks_have_no_slot(fresh: Ground) -> None:
-    made = deeds.create(fresh, services.everywhere("agent"))
-    assert [row.get("Slot") for row in deeds.rows(fresh, made)] == [None] * 3
-    assert _hosts(fresh, made) == list(NODES)
+def test_a_global_services_tasks_have_no_slot(idle: Ground) -> None:
+    made = deeds.create(idle, services.everywhere("agent"))
+    assert [row.get("Slot") for row in deeds.rows(idle, made)] == [None] * 3
+    assert _hosts(idle, made) == list(NODES)
 
 
-def test_tasks_are_filtered(fresh: Ground) -> None:
-    web, agent = deeds.web(fresh), deeds.create(fresh, services.everywhere("agent"))
+def test_tasks_are_filtered(idle: Ground) -> None:
+    web, agent = deeds.web(idle), deeds.create(idle, services.everywhere("agent"))
     by = [{"service": "web"}, {"service": web}, {"desired-state": "running"}, {"desired-state": "shutdown"}]
-    by += [{"node": "node1"}, {"name": "web.1"}, {"name": "web"}, {"id": next(iter(deeds.ids(fresh, agent)))[:12]}]
-    assert [len(fresh.filtered("/tasks", **one)) for one in by] == [3, 3, 6, 0, 2, 1, 3, 1]
+    by += [{"node": "node1"}, {"name": "web.1"}, {"name": "web"}, {"id": next(iter(deeds.ids(idle, agent)))[:12]}]
+    assert [len(idle.filtered("/tasks", **one)) for one in by] == [3, 3, 6, 0, 2, 1, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -70,30 +70,30 @@ def test_a_task_that_is_not_there_is_not_found(ground: Ground) -> None:
     assert (answer.status, answer.words) == (404, "task nope not found")
 
 
-def test_tasks_of_a_removed_service_can_not_be_asked_for(fresh: Ground) -> None:
-    made = deeds.web(fresh)
-    fresh.do("DELETE", f"/services/{made}")
-    answer = fresh.ask("GET", "/tasks", filters=json.dumps({"service": {made: True}}))
+def test_tasks_of_a_removed_service_can_not_be_asked_for(idle: Ground) -> None:
+    made = deeds.web(idle)
+    idle.do("DELETE", f"/services/{made}")
+    answer = idle.ask("GET", "/tasks", filters=json.dumps({"service": {made: True}}))
     assert (answer.status, answer.words) == (404, f"service {made} not found")
-    fresh.until(lambda: not deeds.rows(fresh, made), "its tasks to go")
+    idle.until(lambda: not deeds.rows(idle, made), "its tasks to go")
 
 
-def test_scaling_to_zero_leaves_no_row_as_proof(fresh: Ground) -> None:
-    made = deeds.create(fresh, services.slow_stopping("legacy", services.ingress_port(8008), replicas=2))
-    deeds.change(fresh, made, Mode={"Replicated": {"Replicas": 0}})
-    fresh.let_pass(4)
-    found = [(row["DesiredState"], row["Status"]["State"]) for row in deeds.rows(fresh, made)]
+def test_scaling_to_zero_leaves_no_row_as_proof(idle: Ground) -> None:
+    made = deeds.create(idle, services.slow_stopping("legacy", services.ingress_port(8008), replicas=2))
+    deeds.change(idle, made, Mode={"Replicated": {"Replicas": 0}})
+    idle.let_pass(4)
+    found = [(row["DesiredState"], row["Status"]["State"]) for row in deeds.rows(idle, made)]
     assert found == [("remove", "running")] * 2
-    fresh.until(lambda: not deeds.rows(fresh, made), "its rows to vanish", seconds=20)
+    idle.until(lambda: not deeds.rows(idle, made), "its rows to vanish", seconds=20)
 
 
-def test_a_task_takes_its_stop_grace_to_stop(fresh: Ground) -> None:
-    made = deeds.create(fresh, services.slow_stopping("legacy", replicas=1))
-    (old,) = deeds.ids(fresh, made)
-    deeds.change(fresh, made, template={"ForceUpdate": 1})
-    fresh.let_pass(6)
-    assert fresh.get(f"/tasks/{old}")["Status"]["State"] == "running"
-    fresh.until(lambda: fresh.get(f"/tasks/{old}")["Status"]["State"] == "shutdown", "the old one to stop", seconds=14)
+def test_a_task_takes_its_stop_grace_to_stop(idle: Ground) -> None:
+    made = deeds.create(idle, services.slow_stopping("legacy", replicas=1))
+    (old,) = deeds.ids(idle, made)
+    deeds.change(idle, made, template={"ForceUpdate": 1})
+    idle.let_pass(6)
+    assert idle.get(f"/tasks/{old}")["Status"]["State"] == "running"
+    idle.until(lambda: idle.get(f"/tasks/{old}")["Status"]["State"] == "shutdown", "the old one to stop", seconds=14)
 
 
 def test_drain_moves_replicas_away(fresh: Ground) -> None:
@@ -113,21 +113,21 @@ def test_a_global_service_keeps_its_task_on_a_paused_node(fresh: Ground) -> None
     assert (deeds.ids(fresh, made), _hosts(fresh, made)) == (before, list(NODES))
 
 
-def test_a_task_that_no_node_can_take_is_pending_and_says_why(fresh: Ground) -> None:
+def test_a_task_that_no_node_can_take_is_pending_and_says_why(idle: Ground) -> None:
     spec = replicated("huge", replicas=1)
     spec["TaskTemplate"]["Resources"] = {"Reservations": {"NanoCPUs": 100_000 * deeds.SECOND}}
-    made = deeds.create(fresh, spec, wait=False)
-    fresh.until(lambda: deeds.states(fresh, made) == {"pending": 1}, "it to be pending")
-    fresh.until(lambda: "Err" in deeds.rows(fresh, made)[0]["Status"], "it to say why")
-    (row,) = deeds.rows(fresh, made)
+    made = deeds.create(idle, spec, wait=False)
+    idle.until(lambda: deeds.states(idle, made) == {"pending": 1}, "it to be pending")
+    idle.until(lambda: "Err" in deeds.rows(idle, made)[0]["Status"], "it to say why")
+    (row,) = deeds.rows(idle, made)
     assert row["Status"]["Err"] == "no suitable node (insufficient resources on 3 nodes)"
     assert ("NodeID" in row, "ContainerStatus" in row["Status"]) == (False, False)
 
 
-def test_a_host_port_is_told_by_the_task(fresh: Ground) -> None:
-    made = deeds.create(fresh, services.everywhere("agent", services.host_port(9010)))
-    fresh.until(lambda: all(row["Status"]["PortStatus"] for row in deeds.rows(fresh, made)), "tasks to tell ports")
-    ports = [row["Status"]["PortStatus"]["Ports"] for row in deeds.rows(fresh, made)]
+def test_a_host_port_is_told_by_the_task(idle: Ground) -> None:
+    made = deeds.create(idle, services.everywhere("agent", services.host_port(9010)))
+    idle.until(lambda: all(row["Status"]["PortStatus"] for row in deeds.rows(idle, made)), "tasks to tell ports")
+    ports = [row["Status"]["PortStatus"]["Ports"] for row in deeds.rows(idle, made)]
     assert all(
         {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 9010, "PublishMode": "host"} in one for one in ports
     )

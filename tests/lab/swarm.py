@@ -126,8 +126,7 @@ class Lab:
         and a new one is formed. That takes about 2 s; removing services one by one takes longer,
         and heals neither a wedge nor changed settings.
         """
-        for node in self.nodes:
-            node.crash()
+        self.switch_off()
         commands = [f"ip -n {netns.BRIDGE_NAMESPACE} link delete {node.name}" for node in self.nodes]
         commands += [f"ip netns delete {node.name}" for node in self.nodes]
         for node in self.nodes:
@@ -135,6 +134,11 @@ class Lab:
             commands += netns.node_commands(node.name, node.index)
         self._namespaces.shell(commands)
         self._form()
+
+    def switch_off(self) -> None:
+        """End all engines and containers at once; `reset` brings them back."""
+        for node in self.nodes:
+            node.crash()
 
     def wait_closed(self) -> None:
         """Wait until the lab is taken down from outside."""
