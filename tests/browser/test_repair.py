@@ -40,6 +40,7 @@ def before(lab: Lab) -> Swarm:
     healthy = observe(lab)
     naive.rebuild(lab.manager, subnet=SUBNET, gateway="10.78.0.1")
     wait_until(lambda: len(health.stale_ingress(lab.nodes)) == 3, what="every node to hold it", timeout=20)
+    lab.calm()
     wait_until(lambda: mesh.recognise(observe(lab)).wedged, what="the wedge to show", timeout=20)
     return healthy
 

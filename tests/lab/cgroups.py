@@ -31,6 +31,23 @@ def tracking_hierarchy() -> Path:
     return unified[0] if unified else Path("/sys/fs/cgroup/pids")
 
 
+def slow_down(name: str, *, processors: float) -> None:
+    """Let the processes that are below `name` now take so much of the processors; new ones are as free as their parent.
+
+    On cgroup v1; elsewhere nothing is done.
+    """
+    top = Path("/sys/fs/cgroup/cpu")
+    if not (top / "cgroup.procs").exists():
+        return
+    found, group = pids(name), top / name
+    group.mkdir(parents=True, exist_ok=True)
+    period = int((group / "cpu.cfs_period_us").read_text())
+    (group / "cpu.cfs_quota_us").write_text(str(int(period * processors)))
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            (group / "cgroup.procs").write_text(str(pid))
+
+
 def groups(name: str) -> Iterator[Path]:
     """Yield every group below `name` in every hierarchy, children before parents."""
     for top in hierarchies():

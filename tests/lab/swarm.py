@@ -135,6 +135,11 @@ class Lab:
         self._namespaces.shell(commands)
         self._form()
 
+    def calm(self) -> None:
+        """Keep a wedged Swarm from taking the whole machine: `Node.calm` for every node."""
+        for node in self.nodes:
+            node.calm()
+
     def switch_off(self) -> None:
         """End all engines and containers at once; `reset` brings them back."""
         for node in self.nodes:

@@ -132,6 +132,7 @@ def test_a_careless_rebuild_wedges_the_swarm_and_the_lab_sees_it(swarm: Lab) -> 
     naive.rebuild(swarm.manager, subnet="10.11.0.0/24", gateway="10.11.0.1")
     stale = [f"{node.name} holds the stale ingress {old}" for node in swarm.nodes]
     wait_until(lambda: set(stale) <= set(naive.is_wedged(swarm)), what="the wedge", timeout=20, every=0.5)
+    swarm.calm()
     time.sleep(10.0)
     assert set(stale) < set(naive.is_wedged(swarm)), "and more than that: services or the ingress are gone"
 

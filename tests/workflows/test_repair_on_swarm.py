@@ -59,6 +59,7 @@ def wedge(rig: Rig) -> None:
     """Rebuild the ingress as a careless script does, and wait until the manager shows what it left."""
     naive.rebuild(rig.lab.manager, subnet="10.11.0.0/24", gateway="10.11.0.1")
     wait_until(lambda: len(health.stale_ingress(rig.lab.nodes)) == 3, what="every node to hold it", timeout=20)
+    rig.lab.calm()
     wait_until(lambda: len(mesh.recognise(rig.swarm()).stale_nodes) == 3, what="the wedge to show", timeout=20)
 
 
