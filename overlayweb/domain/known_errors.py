@@ -84,6 +84,16 @@ _INGRESS_ROWS = (
         to=_REPAIR,
     ),
     row(
+        "start-failed",
+        "cleanup: failed to delete container from containerd",
+        cause="A container could not be started; the engine logs this for each try. Hundreds of lines a second: "
+        "a network of the container is not on the node, and the engine tries again without a pause.",
+        remedy="See in docker service ps what its Swarm task says. If it stays in starting and the mesh is wedged, "
+        "plan a repair; else restart the engine of that node.",
+        looks=(evidence.ingress,),
+        to=_INGRESS,
+    ),
+    row(
         "ingress-missing",
         "service needs ingress network|ingress network is missing|no ingress network is present",
         cause="The Swarm has no ingress network.",

@@ -55,7 +55,7 @@ def fresh(ground: Ground) -> Ground:
 
 @pytest.fixture
 def idle(ground: Ground) -> Ground:
-    """A Swarm without services, to make some on. They are removed before the next test, sooner than a new Swarm is made."""
+    """A Swarm without services, to make some on, which are removed before the next test."""
     return ground
 
 

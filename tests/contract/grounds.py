@@ -22,7 +22,7 @@ NODES = ("node1", "node2", "node3")
 
 
 class Use(Enum):
-    """How a test uses a Swarm: it looks at it and clears up what it makes, it makes services, or it has it for itself."""
+    """How a test uses a Swarm: it looks and clears up what it makes, it makes services, or it has it for itself."""
 
     LOOKS = auto()
     SERVICES = auto()

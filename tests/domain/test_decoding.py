@@ -32,6 +32,7 @@ TEXTS = {
     "invalid config for network ingress: invalid endpoint settings:\n"
     "no configured subnet or ip-range contain the IP address 10.0.0.9": "ingress-subnet",
     f"could not find network allocator state for network {OLD}": "allocator-state",
+    'msg="9ae2e4b00a6d cleanup: failed to delete container from containerd: no such container"': "start-failed",
     "service needs ingress network, but no ingress network is present": "ingress-missing",
     "network with name ingress already exists": "ingress-name-held",
     f"ingress network ({OLD}) is already present": "ingress-second",

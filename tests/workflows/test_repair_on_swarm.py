@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 270.0
 def rig(lab: Lab, transactional_db: None) -> Iterator[Rig]:
     """The lab with three published services, one of which stops slowly, and one that is not published."""
     lab.reset()
-    slow = slow_stopping("slow", ingress_port(8104), replicas=2)
+    slow = slow_stopping("slow", ingress_port(8104), replicas=1)
     slow["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"] = 2 * SECOND
     web = replicated("web", ingress_port(8101), replicas=2)
     wanted = [web, everywhere("agent", ingress_port(8102)), slow, replicated("inner", replicas=1)]
