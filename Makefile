@@ -15,7 +15,7 @@ ALL := $(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-r
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := up
-.PHONY: up demo test test-quick test-engines coverage faults format test-tools lock lab secrets clean
+.PHONY: up demo test test-quick test-engines coverage faults format test-tools collected lock lab secrets clean
 .PHONY: lint lint-code lint-templates lint-types lint-imports
 
 up: .venv/installed-base
@@ -71,6 +71,10 @@ format: .venv/installed-dev
 test-tools:
 	$(SUDO) apt-get update -qq
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
+
+# pytest prepares each file of tests once, here, and not in every process of a first run.
+collected: .venv/installed-dev
+	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null
 
 # Three real engines joined to a Swarm, for people to try things on. Ctrl-C takes all of it down.
 lab: .venv/installed-dev

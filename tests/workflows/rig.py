@@ -36,7 +36,7 @@ WAIT_SECONDS = 180.0
 REPOSITORY = Path(__file__).parents[2]
 
 
-FEW = ("web", "portal", "slow", "mixed", "inner")
+FEW = ("web", "slow", "mixed", "inner")
 """Services of the quick mix that are enough where it is not the variety of specs that is tried."""
 
 
