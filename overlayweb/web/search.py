@@ -10,11 +10,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from overlayweb.domain import decoding
 from overlayweb.models import ChangeRequest, Cluster, NetworkRow, ServiceRow
 from overlayweb.services import search as searching
 from overlayweb.services.search import Found
 from overlayweb.web import frame
 from overlayweb.web.listing import LONGEST_TEXT
+
+LONGEST_MESSAGE = 2000
+"""Characters; an engine's line in a log is longer than what anything is found by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +45,22 @@ class Group:
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """``/search?q=…``: what was found; where only one thing can be meant, its page."""
-    text = request.GET.get("q", "").strip()[:LONGEST_TEXT]
+    """``/search?q=…``: what was found; where only one thing can be meant, its page. A known error is explained."""
+    message = request.GET.get("q", "").strip()[:LONGEST_MESSAGE]
+    text, known = message[:LONGEST_TEXT], decoding.decode(message) is not None
     cluster = frame.of(request).cluster
     found = searching.everywhere(text, first=cluster) if text else None
-    only = found.only(text) if found else None
+    only = found.only(text) if found and not known else None
     if only is not None:
         return HttpResponseRedirect(page_of(only))
-    groups = [group for group in _groups(found, text, cluster) if group.hits] if found else []
-    return render(request, "search.html", {"text": text, "groups": groups, "most": searching.MOST})
+    shown = {
+        "text": message,
+        "known": known,
+        "swarm": cluster.swarm() if known and cluster else None,
+        "groups": [group for group in _groups(found, text, cluster) if group.hits] if found else [],
+        "most": searching.MOST,
+    }
+    return render(request, "search.html", shown)
 
 
 def page_of(row: NetworkRow | ServiceRow | ChangeRequest) -> str:

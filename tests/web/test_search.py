@@ -87,6 +87,25 @@ def test_what_is_not_found_says_what_is_looked_in(shops: tuple[Cluster, Cluster]
     assert "Nothing fits" not in pages.text(as_reader.get("/search", {"q": "  "}))
 
 
+def test_an_error_is_explained_whole_with_what_the_cluster_shows(as_reader: Client) -> None:
+    make_cluster("shop", make_swarm(ingress=None, observed_at=timezone.now()))
+    prefix = "Nov 30 16:39:43 node1 dockerd[812]: " + "x" * 300
+    answer = as_reader.get(
+        "/search", {"q": f"{prefix} service needs ingress network, but no ingress network is present"}
+    )
+    text = pages.text(answer)
+    assert "What this error means The Swarm has no ingress network." in text
+    assert "Nothing fits" not in text
+
+
+def test_what_an_error_names_is_found_beside_what_it_means(shops: tuple[Cluster, Cluster], as_reader: Client) -> None:
+    wanted = "network with name shop_front already exists"
+    job_stories.change(shops[0], subnet="10.12.0.0/16", reason=wanted)
+    answer = as_reader.get("/search", {"q": wanted})
+    assert "What this error means" in pages.text(answer)
+    assert [group.title for group in answer.context["groups"]] == ["Changes"]
+
+
 def test_a_large_cluster_is_cut_and_leads_to_its_list(as_reader: Client) -> None:
     make_cluster("large", make_large_swarm(40, observed_at=timezone.now()))
     as_reader.get("/search", {"q": "stack"})
