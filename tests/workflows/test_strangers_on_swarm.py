@@ -11,13 +11,14 @@ from overlayweb.models import JobService
 from overlayweb.services import jobs
 from tests.lab.daemon import wait_until
 from tests.lab.services import ingress_port
-from tests.workflows.rig import Rig, edit, settled, started, wait_event
+from tests.workflows.rig import FEW, Rig, edit, settled, started, wait_event
 
 pytestmark = [pytest.mark.requires("dockerd"), pytest.mark.timeout(400)]
 
 OLD = "10.0.0.0/24"
 
 
+@pytest.mark.parametrize("services", [(*FEW, "portal")])
 def test_strangers_edits_in_the_window_are_kept(rig: Rig) -> None:
     before = rig.swarm()
     job = rig.approved("10.20.0.0/20")
