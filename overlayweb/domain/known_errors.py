@@ -88,7 +88,7 @@ _INGRESS_ROWS = (
         "cleanup: failed to delete container from containerd",
         cause="A container could not be started; the engine logs this for each try. Hundreds of lines a second: "
         "a network of the container is not on the node, and the engine tries again without a pause.",
-        remedy="See in docker service ps what its Swarm task says. If it stays in starting and the mesh is wedged, "
+        remedy="See in `docker service ps` what its Swarm task says. If it stays in starting and the mesh is wedged, "
         "plan a repair; else restart the engine of that node.",
         looks=(evidence.ingress,),
         to=_INGRESS,
