@@ -46,7 +46,7 @@ class Group:
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """``/search?q=…``: what was found; where only one thing can be meant, its page. A known error is explained."""
-    message = request.GET.get("q", "").strip()[:LONGEST_MESSAGE]
+    message = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_MESSAGE]  # PostgreSQL takes no NUL
     text, known = message[:LONGEST_TEXT], decoding.decode(message) is not None
     cluster = frame.of(request).cluster
     found = searching.everywhere(text, first=cluster) if text else None

@@ -46,7 +46,7 @@ def test_clusters_are_searched_together_and_the_one_looked_at_comes_first(
     assert found(as_reader, "SHOP")[0] == ("shop_front", "north")
 
 
-@pytest.mark.parametrize("text", ["8001", "10.0.20.0/24", "shop front"])
+@pytest.mark.parametrize("text", ["8001", "10.0.20.0/24", "shop front", "shop\0_front"])
 def test_ports_subnets_and_several_words_are_found(
     text: str, shops: tuple[Cluster, Cluster], as_reader: Client
 ) -> None:
